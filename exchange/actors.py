@@ -1,0 +1,44 @@
+"""Who acts, from where and when: the first argument of every verb."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from models import Device, Membership, Office, utc_now
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A member (None: a stranger or the system itself) at a moment, at an address, on a device of the office if
+    known.
+    """
+
+    membership: Membership | None = None
+    device: Device | None = None
+    address: str = ""
+    at: datetime = field(default_factory=utc_now)
+    label: str = ""
+
+    @property
+    def who(self) -> str:
+        """Name and login ID as the audit keeps them."""
+        if self.membership is None:
+            return self.label
+        return f"{self.membership.user.name}（{self.membership.login_id}）"
+
+    @property
+    def office(self) -> Office | None:
+        return self.membership.office if self.membership else None
+
+    @property
+    def is_fund(self) -> bool:
+        return self.membership is not None and self.membership.kind == "fund"
+
+
+def system(at: datetime | None = None) -> Actor:
+    """The worker."""
+    return Actor(label="システム", at=at or utc_now())
+
+
+def command_line(at: datetime | None = None) -> Actor:
+    """Whoever has a shell on the box."""
+    return Actor(label="コマンド", at=at or utc_now())

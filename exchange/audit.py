@@ -1,0 +1,204 @@
+"""What is logged: the actions and their facts, the hash chain, and its signed checkpoints outside the database."""
+
+import fcntl
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from exchange import sealing
+from exchange.actors import Actor
+from exchange.errors import NotConfigured
+from models import AuditEntry, Office, db, utc_now
+
+# action → the facts it carries, no more and no fewer. Facts hold no secret.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "fund.established": ("fund_name",),
+    "staff.added": ("login_id", "kind", "words"),
+    "office.registered": ("contract_number", "office_number", "device_limit"),
+    "letter.issued": ("contract_number",),
+    "device.activated": ("slot",),
+    "device.stopped": ("slot",),
+    "permission.refused": ("word",),
+    "permission.granted": ("login_id", "words"),
+    "member.added": ("login_id", "kind", "words"),
+    "code.requested": ("number", "is_sent"),
+    "code.accepted": ("number",),
+    "code.refused": ("why",),
+    "login.succeeded": ("kind",),
+    "login.refused": ("why",),
+    "login.locked": ("minutes",),
+    "logout.done": ("why",),
+    "office.set_up": ("short_name", "archive_password_version"),
+    "user.registered": ("changed",),
+    "mail.confirmed": (),
+    "password.changed": (),
+    "filing.uploaded": ("receipt_number", "kind", "size", "sha256", "replaces"),
+    "filing.inspected": ("verdict", "codes"),
+    "filing.approved": ("before", "after"),
+    "filing.delivered": ("before", "after", "sha256"),
+    "filing.returned": ("before", "after", "reason"),
+    "filing.cancelled": ("before", "after"),
+    "filing.recalled": ("before", "after"),
+    "filing.received": ("before", "after"),
+    "filing.completed": ("before", "after"),
+    "filing.rejected": ("before", "after", "reason"),
+    "filing.downloaded": ("sha256",),
+    "filing.entry_opened": ("entry_number", "entry_sha256"),
+    "statement.uploaded": ("receipt_number", "kind", "size", "sha256", "replaces"),
+    "statement.inspected": ("verdict", "codes"),
+    "statement.approved": ("before", "after"),
+    "statement.delivered": ("before", "after", "sha256"),
+    "statement.cancelled": ("before", "after"),
+    "statement.recalled": ("before", "after"),
+    "statement.requested": ("before", "after"),
+    "statement.received": ("before", "after", "sha256"),
+    "statement.window_closed": ("before", "after"),
+    "statement.downloaded": ("sha256",),
+    "transfer.sent_whole": ("sha256", "bytes"),
+}
+
+# The end of the chain is also written outside at these moves and at least hourly: a cut of the tail can't take it back.
+CHECKPOINT_AFTER = {"filing.delivered", "statement.delivered"}
+CHECKPOINT_EVERY = timedelta(hours=1)
+GENESIS = "0" * 64
+
+_checkpoints: Path | None = None
+
+
+def configure(checkpoints: Path) -> None:
+    """Where checkpoints are appended: one JSON line each, outside the database."""
+    global _checkpoints
+    _checkpoints = checkpoints
+
+
+def record(actor: Actor, action: str, subject: str = "", office: Office | None = None, **facts: Any) -> AuditEntry:
+    """Append one entry.
+
+    RuntimeError outside a transaction; KeyError for an unknown action; TypeError for other facts than declared.
+    """
+    if not db.in_transaction():
+        raise RuntimeError("an audit entry belongs into the transaction of what it tells")
+    if set(facts) != set(ACTIONS[action]):
+        raise TypeError(f"{action} carries {ACTIONS[action]}, not {tuple(facts)}")
+    last = AuditEntry.select(AuditEntry.number, AuditEntry.hash).order_by(AuditEntry.number.desc()).first()
+    office = office or actor.office
+    entry = AuditEntry(
+        number=last.number + 1 if last else 1,
+        at=actor.at,
+        action=action,
+        subject=subject,
+        office=office,
+        membership=actor.membership,
+        who=actor.who,
+        device=actor.device,
+        address=actor.address,
+        facts=_canonical(facts),
+    )
+    entry.hash = _hash(last.hash if last else GENESIS, entry)
+    entry.save(force_insert=True)
+    if action in CHECKPOINT_AFTER:
+        db.after_commit(write_checkpoint)
+    return entry
+
+
+def write_checkpoint(at: datetime | None = None) -> None:
+    """Append (number, hash, time) of the chain's end, signed, and make it durable."""
+    last = AuditEntry.select().order_by(AuditEntry.number.desc()).first()
+    if last is None:
+        return
+    body = {"number": last.number, "hash": last.hash, "at": (at or utc_now()).isoformat()}
+    line = json.dumps({**body, "signature": sealing.sign(_canonical(body).encode())}) + "\n"
+    with open(os.open(_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def is_checkpoint_due(at: datetime) -> bool:
+    """Whether the newest checkpoint is an hour old or missing."""
+    try:
+        return at.timestamp() - _file().stat().st_mtime >= CHECKPOINT_EVERY.total_seconds()
+    except FileNotFoundError:
+        return True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    entries: int
+    checkpoints: int
+    problems: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.problems
+
+
+def verify() -> Verdict:
+    """Walk the chain and hold every signed checkpoint against it."""
+    problems: list[str] = []
+    hashes: dict[int, str] = {}
+    before, number = GENESIS, 0
+    columns = [AuditEntry._meta.fields[name] for name in (*_HASHED, "hash")]
+    for row in AuditEntry.select(*columns).order_by(AuditEntry.number).objects(AuditEntry).iterator():
+        number += 1
+        if row.number != number:
+            problems.append(f"entry {number} is missing")
+            number = row.number
+        if row.hash != _hash(before, row):
+            problems.append(f"entry {row.number} was changed")
+        before = hashes[row.number] = row.hash
+    checkpoints = _read_checkpoints()
+    problems += [problem for point in checkpoints for problem in _hold(point, hashes)]
+    return Verdict(len(hashes), len(checkpoints), tuple(problems))
+
+
+def _hold(point: dict[str, Any], hashes: dict[int, str]) -> list[str]:
+    signature = point.pop("signature", "")
+    number = point.get("number")
+    if not sealing.is_signed(_canonical(point).encode(), signature):
+        return [f"the checkpoint of entry {number} has a wrong signature"]
+    if number not in hashes:
+        return [f"entry {number} is missing, though a checkpoint names it"]
+    if hashes[number] != point["hash"]:
+        return [f"entry {number} is not the one its checkpoint names"]
+    return []
+
+
+def _read_checkpoints() -> list[dict[str, Any]]:
+    try:
+        lines = _file().read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    points = []
+    for line in lines:
+        try:
+            points.append(dict(json.loads(line)))
+        except ValueError:  # a line torn by a crash proves nothing either way; a changed one fails as unsigned
+            points.append({"number": None})
+    return points
+
+
+_HASHED = ("number", "at", "action", "subject", "office", "membership", "who", "device", "address", "facts")
+
+
+def _hash(before: str, entry: AuditEntry) -> str:
+    body = {name: entry.__data__[name] for name in _HASHED if name != "at"}
+    for name in ("office", "membership", "device"):
+        body[name] = getattr(body[name], "id", body[name])
+    body["at"] = entry.at.isoformat()
+    return hashlib.sha256((before + _canonical(body)).encode()).hexdigest()
+
+
+def _canonical(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _file() -> Path:
+    if _checkpoints is None:
+        raise NotConfigured("the audit has no file for its checkpoints")
+    return _checkpoints

@@ -1,0 +1,48 @@
+"""The inspection job: every upload is opened with the office's 圧縮パスワード and read to its end before anyone can
+approve it.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from exchange import archive_passwords, archives, audit, outbox, settings, vault
+from exchange.actors import Actor
+from models import Inspection, Transfer, db
+
+STATES = {"accept": "passed", "warn": "warned", "reject": "failed"}
+
+
+def run(actor: Actor, transfer_id: int, limits: archives.Limits, progress: Callable[[int, int], None]) -> None:
+    """Inspect one transfer and tell who waits for it. Run again after a crash it does the same; once over, nothing."""
+    transfer = Transfer.get_by_id(transfer_id)
+    if transfer.inspection.is_over:
+        return
+    Inspection.update(state="running").where(Inspection.transfer == transfer).execute()
+    password = archive_passwords.reveal(transfer.archive_password)
+    with vault.open_stream(transfer.stored) as stream:
+        result = archives.inspect(stream, password, limits, on_progress=progress)
+    _conclude(actor, transfer, result)
+
+
+def _conclude(actor: Actor, transfer: Transfer, result: archives.Inspection) -> None:
+    codes = sorted({finding.code for finding in result.findings})
+    verdict = result.verdict
+    if "ZIPCRYPTO" in codes and settings.get("zipcrypto") == "refuse":
+        verdict = "reject"
+    with db.atomic():
+        concluded = Inspection.update(
+            state=STATES[verdict],
+            findings=[
+                {"code": found.code, "message": found.message, "entry": found.entry} for found in result.findings
+            ],
+            entries=[asdict(entry) for entry in result.entries],
+            finished_at=actor.at,
+        ).where(Inspection.transfer == transfer, Inspection.state << ("waiting", "running"))
+        if concluded.execute() != 1:
+            return
+        facts = {"verdict": verdict, "codes": codes}
+        audit.record(actor, f"{transfer.direction}.inspected", transfer.uid, transfer.office, **facts)
+        if verdict == "reject":
+            outbox.inspection_failed(transfer)
+        elif transfer.is_filing and transfer.state == "uploaded":
+            outbox.approval_wanted(transfer)

@@ -1,0 +1,187 @@
+"""The mailed one-time password (HOTP, one seed per code) and the authenticator code of the fund's people (TOTP)."""
+
+import base64
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyotp
+
+from exchange import audit, jobs, outbox, sealing, settings, throttle
+from exchange.actors import Actor
+from models import Membership, OneTimePassword, User, db
+
+DIGITS = 8
+SEED_BYTES = 20
+TRIES_OWN = 5  # from the browser that asked
+TRIES_OTHER = 3  # from any other: a stranger can't burn the person's own tries
+CLOCK_SLACK = timedelta(seconds=60)
+NUMBER_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+NUMBER_LENGTH = 6
+
+TOTP_STEP = 30  # seconds
+TOTP_DRIFT = 1  # steps either way
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the page says after asking: the same for a pair that exists and one that doesn't."""
+
+    number: str
+    minutes: int
+
+
+def ask(actor: Actor, contract_number: str, login_id: str, browser_key: str) -> Asked:
+    """Take a wish for a code.
+
+    Whether the pair exists decides only what the job mails later: here every pair costs the same.
+    """
+    minutes = settings.get("code_minutes")
+    with db.atomic():
+        is_within = _within_budget(actor, f"{contract_number}/{login_id}")
+        member = Membership.at_door(contract_number, login_id)
+        if not is_within:
+            member = None
+        _void(member, "login")
+        code = _make(actor, member, "login", minutes, browser_key)
+        jobs.enqueue("mail_code", str(code.id), actor.at)
+        office = member.office if member else None
+        audit.record(actor, "code.requested", office=office, number=code.number, is_sent=member is not None)
+    return Asked(code.number, minutes)
+
+
+def mail_code(actor: Actor, code_id: int) -> None:
+    """The job behind `ask`: mail the code, and to an address that is still to be confirmed a code of its own."""
+    code = OneTimePassword.get_by_id(code_id)
+    if code.membership is None or code.expires_at <= actor.at:
+        return
+    with db.atomic():
+        outbox.one_time_password(code)
+        if code.membership.user.pending_mail:
+            _void(code.membership, "mail")
+            minutes = settings.get("code_minutes")
+            outbox.mail_confirmation(_make(actor, code.membership, "mail", minutes, ""))
+
+
+def is_accepted(actor: Actor, member: Membership | None, typed: str, browser_key: str, purpose: str = "login") -> bool:
+    """Try a code once.
+
+    Counts the try before it looks; a right code is spent by compare-and-set, so it works for one of many.
+    """
+    code = _newest(member, purpose)
+    if code is None or not _may_try(actor, code, browser_key):
+        pyotp.HOTP(pyotp.random_base32(), digits=DIGITS).verify(typed, 0)
+        return False
+    if not pyotp.HOTP(_seed(code), digits=DIGITS).verify(typed, 0):
+        throttle.hit("code_failures", str(code.membership_id), actor.at)
+        return False
+    spent = OneTimePassword.update(counter=1).where(OneTimePassword.id == code.id, OneTimePassword.counter == 0)
+    if spent.execute() != 1:
+        return False
+    throttle.clear("code_failures", str(code.membership_id))
+    return True
+
+
+def code_of(code: OneTimePassword) -> str:
+    """The digits to be mailed; made anew each time from the sealed seed."""
+    return pyotp.HOTP(_seed(code), digits=DIGITS).at(0)
+
+
+def sweep(at: datetime) -> None:
+    """Forget codes a day after their end."""
+    OneTimePassword.delete().where(OneTimePassword.expires_at < at - timedelta(days=1)).execute()
+
+
+def new_totp_secret() -> str:
+    return pyotp.random_base32()
+
+
+def set_totp(user: User, secret: str) -> None:
+    """Enrol an authenticator; called by verbs, inside their transaction."""
+    user.totp_sealed = sealing.seal(secret.encode(), f"user/{user.uid}/totp")
+    user.save(only=[User.totp_sealed])
+
+
+def is_totp_accepted(user: User | None, typed: str, at: datetime) -> bool:
+    """Try an authenticator code; each 30-second step counts once, by compare-and-set."""
+    secret = _totp_secret(user) if user and user.totp_sealed else pyotp.random_base32()
+    now = int(at.timestamp()) // TOTP_STEP
+    totp = pyotp.TOTP(secret, interval=TOTP_STEP)
+    matching = [step for step in range(now - TOTP_DRIFT, now + TOTP_DRIFT + 1) if _same(totp.generate_otp(step), typed)]
+    if not matching or user is None or not user.totp_sealed:
+        return False
+    step = max(matching)
+    return User.update(totp_step=step).where(User.id == user.id, User.totp_step < step).execute() == 1
+
+
+def browser_hash(browser_key: str) -> str:
+    return hashlib.sha256(browser_key.encode()).hexdigest() if browser_key else ""
+
+
+def _within_budget(actor: Actor, pair: str) -> bool:
+    network = throttle.network(actor.address)
+    limits = {"code_again": pair, "code_quarter": pair, "code_day": pair, "code_address": network, "code_total": ""}
+    # Every limit is counted, whichever is reached first: the same statements for every pair.
+    counted = [throttle.hit(kind, key, actor.at) for kind, key in limits.items()]
+    return all(counted)
+
+
+def _make(actor: Actor, member: Membership | None, purpose: str, minutes: int, browser_key: str) -> OneTimePassword:
+    number = "".join(secrets.choice(NUMBER_ALPHABET) for _ in range(NUMBER_LENGTH))
+    seed = base64.b32encode(os.urandom(SEED_BYTES))
+    return OneTimePassword.create(
+        number=number,
+        membership=member,
+        purpose=purpose,
+        seed_sealed=sealing.seal(seed, f"code/{number}/{purpose}"),
+        browser_hash=browser_hash(browser_key),
+        issued_at=actor.at,
+        expires_at=actor.at + timedelta(minutes=minutes),
+    )
+
+
+def _void(member: Membership | None, purpose: str) -> None:
+    """Only the newest code works."""
+    mine = OneTimePassword.membership == (member.id if member else -1)
+    OneTimePassword.update(counter=1).where(
+        mine, OneTimePassword.purpose == purpose, OneTimePassword.counter == 0
+    ).execute()
+
+
+def _newest(member: Membership | None, purpose: str) -> OneTimePassword | None:
+    mine = OneTimePassword.membership == (member.id if member else -1)
+    return (
+        OneTimePassword.select()
+        .where(mine, OneTimePassword.purpose == purpose, OneTimePassword.counter == 0)
+        .order_by(OneTimePassword.id.desc())
+        .first()
+    )
+
+
+def _may_try(actor: Actor, code: OneTimePassword, browser_key: str) -> bool:
+    if throttle.is_spent("code_failures", str(code.membership_id), actor.at):
+        return False
+    is_own = bool(browser_key) and secrets.compare_digest(code.browser_hash, browser_hash(browser_key))
+    tries, limit = (OneTimePassword.tries_own, TRIES_OWN) if is_own else (OneTimePassword.tries_other, TRIES_OTHER)
+    counted = OneTimePassword.update({tries: tries + 1}).where(
+        OneTimePassword.id == code.id,
+        OneTimePassword.counter == 0,
+        tries < limit,
+        OneTimePassword.expires_at > actor.at,
+        OneTimePassword.issued_at <= actor.at + CLOCK_SLACK,
+    )
+    return counted.execute() == 1
+
+
+def _seed(code: OneTimePassword) -> str:
+    return sealing.unseal(code.seed_sealed, f"code/{code.number}/{code.purpose}").decode()
+
+
+def _totp_secret(user: User) -> str:
+    return sealing.unseal(user.totp_sealed, f"user/{user.uid}/totp").decode()
+
+
+def _same(expected: str, typed: str) -> bool:
+    return secrets.compare_digest(expected.encode(), typed.encode())

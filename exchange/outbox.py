@@ -1,0 +1,315 @@
+"""Mails: who gets which, written as rows with what they tell; and the sender that carries them to the SMTP server."""
+
+import logging
+import os
+import smtplib
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.utils import format_datetime, formataddr
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from exchange import settings
+from exchange.errors import NotConfigured
+from models import Mail, Membership, Office, OneTimePassword, Transfer, User, db, utc_now
+
+LEASE = timedelta(minutes=2)
+BACK_OFF = (10, 60, 300, 900, 3600)  # seconds; the last one repeats
+GIVE_UP = timedelta(hours=24)
+TIMEOUT = 30  # seconds an SMTP server may stay silent
+JST = ZoneInfo("Asia/Tokyo")
+
+log = logging.getLogger("todoke.outbox")
+
+
+@dataclass(frozen=True)
+class Post:
+    """How mail leaves the box: to `server` (empty: none), and as .eml files in `eml_folder` where `writes_eml()` (a
+    demonstration).
+    """
+
+    templates: Path
+    base_url: str
+    sender: str
+    server: str = ""
+    port: int = 25
+    username: str = ""
+    password: str = ""
+    starttls: bool = True
+    eml_folder: Path | None = None
+    writes_eml: Callable[[], bool] = lambda: True
+    code_of: Callable[[OneTimePassword], str] | None = None
+
+
+_post: Post | None = None
+
+
+def configure(post: Post) -> None:
+    global _post
+    _post = post
+
+
+# ── one function per mail ──
+
+
+def one_time_password(code: OneTimePassword) -> None:
+    _write("one_time_password", [code.membership.user], code=code, expires_at=code.expires_at)
+
+
+def mail_confirmation(code: OneTimePassword) -> None:
+    """To the address that is to be confirmed, not to the one in force."""
+    user = code.membership.user
+    _write("mail_confirmation", [user], code=code, to_address=user.pending_mail, expires_at=code.expires_at)
+
+
+def password_locked(member: Membership, minutes: int) -> None:
+    """To the manager of the office; for the fund's people to themselves."""
+    if member.office is None:
+        _write("password_locked", [member.user], login_id=member.login_id, minutes=minutes)
+    else:
+        _write("password_locked", _admins(member.office), login_id=member.login_id, minutes=minutes)
+
+
+def mail_changed(user: User) -> None:
+    _write("mail_changed", [user])
+
+
+def approval_wanted(transfer: Transfer) -> None:
+    _tell("approval_wanted", transfer, Membership.holding(transfer.office, "approve", "mail_notice"))
+
+
+def approved(transfer: Transfer) -> None:
+    """To those who can deliver it now, and to whoever uploaded it."""
+    deliverers = Membership.holding(transfer.office, "deliver", "mail_notice")
+    _tell("approved", transfer, [*deliverers, transfer.uploaded_by], only_if_wanted=True)
+
+
+def sent_back(transfer: Transfer) -> None:
+    _tell("sent_back", transfer, [transfer.uploaded_by], only_if_wanted=True)
+
+
+def inspection_failed(transfer: Transfer) -> None:
+    _tell("inspection_failed", transfer, [transfer.uploaded_by], only_if_wanted=True)
+
+
+def filing_delivered(transfer: Transfer) -> None:
+    """To the office, that it is on its way, and to the fund's clerks, that it has come."""
+    _tell("filing_delivered", transfer, _senders(transfer), only_if_wanted=True)
+    _tell("filing_arrived", transfer, Membership.holding(None, "receive"))
+
+
+def filing_opened(transfer: Transfer) -> None:
+    _tell("filing_opened", transfer, _senders(transfer), only_if_wanted=True)
+
+
+def filing_completed(transfer: Transfer) -> None:
+    _tell("filing_completed", transfer, _senders(transfer), only_if_wanted=True)
+
+
+def filing_rejected(transfer: Transfer) -> None:
+    _tell("filing_rejected", transfer, _senders(transfer), only_if_wanted=True)
+
+
+def statement_delivered(transfer: Transfer) -> None:
+    _tell("statement_delivered", transfer, Membership.holding(transfer.office, "mail_notice"))
+
+
+def statement_downloaded(transfer: Transfer) -> None:
+    _tell("statement_downloaded", transfer, [transfer.delivered_by or transfer.uploaded_by])
+
+
+def transfer_recalled(transfer: Transfer) -> None:
+    """To whoever had been told of the delivery."""
+    if transfer.is_filing:
+        _tell("transfer_recalled", transfer, Membership.holding(None, "receive"))
+    else:
+        _tell("transfer_recalled", transfer, Membership.holding(transfer.office, "mail_notice"))
+
+
+def _senders(transfer: Transfer) -> list[Membership]:
+    return [transfer.uploaded_by, *([transfer.delivered_by] if transfer.delivered_by else [])]
+
+
+def _admins(office: Office) -> list[User]:
+    return [member.user for member in office.members() if member.kind == "office_admin"]
+
+
+def _tell(kind: str, transfer: Transfer, members: Iterable[Membership], only_if_wanted: bool = False) -> None:
+    current = [member for member in members if member.is_active]
+    if only_if_wanted:
+        current = [member for member in current if member.is_staff or "mail_notice" in member.words()]
+    _write(kind, [member.user for member in current], transfer=transfer)
+
+
+def _write(
+    kind: str,
+    users: Iterable[User],
+    transfer: Transfer | None = None,
+    code: OneTimePassword | None = None,
+    to_address: str | None = None,
+    expires_at: datetime | None = None,
+    **facts: Any,
+) -> None:
+    if not db.in_transaction():
+        raise RuntimeError("a mail belongs into the transaction of what it tells")
+    for user in {user.id: user for user in users}.values():
+        Mail.create(
+            kind=kind,
+            to_user=user,
+            to_address=to_address,
+            transfer=transfer,
+            code=code,
+            expires_at=expires_at,
+            facts=facts,
+        )
+
+
+# ── the sender ──
+
+
+def send_due(at: datetime) -> bool:
+    """Send the mail that is due longest; False when none was. A mail is never lost: unsent, it comes up again."""
+    post = _configured()
+    if not post.server and not _writes_eml(post):
+        return False
+    mail = _take(at)
+    if mail is None:
+        return False
+    if mail.expires_at and mail.expires_at <= at:
+        _end(mail, state="dropped", error="expired")
+        return True
+    try:
+        _deliver(post, _compose(post, mail))
+    except (OSError, smtplib.SMTPException) as error:
+        log.warning("mail %s not sent: %s", mail.uid, type(error).__name__)
+        _put_back(mail, type(error).__name__, at)
+    else:
+        _end(mail, state="sent", sent_at=utc_now(), error="")
+    return True
+
+
+def _take(at: datetime) -> Mail | None:
+    is_free = Mail.leased_until.is_null() | (Mail.leased_until < at)
+    due = (
+        Mail.select(Mail.id)
+        .where(Mail.state == "waiting", Mail.due_at <= at, is_free)
+        .order_by(Mail.due_at, Mail.id)
+        .limit(1)
+    )
+    if not due.exists():
+        return None
+    taken = list(
+        Mail.update(leased_until=at + LEASE, tries=Mail.tries + 1)
+        .where(Mail.id << due, Mail.state == "waiting", is_free)
+        .returning(Mail)
+        .execute()
+    )
+    return taken[0] if taken else None
+
+
+def _put_back(mail: Mail, error: str, at: datetime) -> None:
+    if at - mail.created_at > GIVE_UP:
+        _end(mail, state="dead", error=error)
+    else:
+        wait = BACK_OFF[min(mail.tries, len(BACK_OFF)) - 1]
+        _end(mail, due_at=at + timedelta(seconds=wait), error=error)
+
+
+def _end(mail: Mail, **columns: object) -> None:
+    Mail.update(leased_until=None, **columns).where(Mail.id == mail.id).execute()
+
+
+def _compose(post: Post, mail: Mail) -> EmailMessage:
+    facts = settings.every()
+    names = ("service_name", "fund_name", "fund_contact")
+    text = (
+        _templates(post)
+        .get_template(f"{mail.kind}.txt")
+        .render(
+            **{name: facts[name] for name in names},
+            base_url=post.base_url,
+            person=mail.to_user,
+            transfer=mail.transfer,
+            code=post.code_of(mail.code) if mail.code and post.code_of else "",
+            number=mail.code.number if mail.code else "",
+            minutes=facts["code_minutes"],
+            facts=mail.facts,
+            when=mail.created_at.astimezone(JST).strftime("%Y/%m/%d %H:%M"),
+        )
+    )
+    first, _, body = text.partition("\n")
+    message = EmailMessage()
+    message["From"] = formataddr((facts["service_name"], post.sender))
+    message["To"] = mail.to_address or mail.to_user.mail
+    message["Subject"] = first.removeprefix("件名:").strip()
+    message["Date"] = format_datetime(mail.created_at)
+    message["Message-ID"] = f"<{mail.uid}@{post.sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(body.strip() + "\n", charset="utf-8")
+    return message
+
+
+def _templates(post: Post) -> Environment:
+    # Plain text: there is no markup to escape into.
+    return Environment(
+        loader=FileSystemLoader(post.templates),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701
+        trim_blocks=True,
+    )
+
+
+def _deliver(post: Post, message: EmailMessage) -> None:
+    if post.eml_folder is not None and _writes_eml(post):
+        _write_eml(post.eml_folder, message)
+    if post.server:
+        with smtplib.SMTP(post.server, post.port, timeout=TIMEOUT) as smtp:
+            if post.starttls:
+                smtp.starttls(context=ssl.create_default_context())
+            if post.username:
+                smtp.login(post.username, post.password)
+            smtp.send_message(message)
+
+
+def _writes_eml(post: Post) -> bool:
+    return post.eml_folder is not None and post.writes_eml()
+
+
+def _write_eml(folder: Path, message: EmailMessage) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    name = f"{utc_now().strftime('%Y%m%d-%H%M%S-%f')}-{message['Message-ID'][1:9]}.eml"
+    part = folder / f".{name}.part"
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(message.as_bytes())
+    part.rename(folder / name)
+
+
+def eml_names(folder: Path) -> list[str]:
+    """The mails a demonstration has written, newest first."""
+    return sorted((path.name for path in folder.glob("*.eml")), reverse=True)
+
+
+def read_eml(path: Path) -> dict[str, Any]:
+    """One of them: name, to, subject, at (aware datetime), body."""
+    message = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
+    return {
+        "name": path.name,
+        "to": str(message["To"]),
+        "subject": str(message["Subject"]),
+        "at": message["Date"].datetime,
+        "body": message.get_content(),
+    }
+
+
+def _configured() -> Post:
+    if _post is None:
+        raise NotConfigured("no mail is configured")
+    return _post

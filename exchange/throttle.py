@@ -1,0 +1,79 @@
+"""Limits of tries, counted in rows so that they hold across processes and restarts."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models import MomentField, Throttle, db
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many tries in a window that starts with the first; the try that reaches the limit starts the window anew (a
+    lock).
+    """
+
+    tries: int
+    window: timedelta
+
+
+LIMITS = {
+    "code_again": Limit(1, timedelta(seconds=60)),  # one mail a minute for a pair
+    "code_quarter": Limit(3, timedelta(minutes=15)),  # and three in a quarter of an hour
+    "code_day": Limit(10, timedelta(days=1)),  # and ten a day
+    "code_address": Limit(30, timedelta(hours=1)),  # mails one network may cause
+    "code_total": Limit(300, timedelta(hours=1)),  # mails the whole site may cause
+    "code_failures": Limit(100, timedelta(days=1)),  # wrong codes of one member in a row
+    "auth_address": Limit(60, timedelta(minutes=10)),  # tries to log in from one network
+    "password": Limit(5, timedelta(minutes=30)),  # wrong passwords of one member
+    "staff": Limit(5, timedelta(minutes=30)),  # wrong logins of one of the fund's people
+    "mail_code": Limit(5, timedelta(minutes=30)),  # wrong codes for a changed address
+}
+
+_HIT = """
+INSERT INTO throttle (kind, key_hash, started_at, count) VALUES (?, ?, ?, 1)
+ON CONFLICT (kind, key_hash) DO UPDATE SET
+  count = CASE WHEN started_at <= ? THEN 1 ELSE count + 1 END,
+  started_at = CASE WHEN started_at <= ? OR count + 1 = ? THEN excluded.started_at ELSE started_at END
+RETURNING count
+"""
+
+
+def hit(kind: str, key: str, at: datetime) -> bool:
+    """Count one try; False when the limit had been reached before it. KeyError for an undeclared kind."""
+    limit = LIMITS[kind]
+    text = MomentField().db_value
+    start, cutoff = text(at), text(at - limit.window)
+    with db.atomic():
+        row = db.execute_sql(_HIT, (kind, _hash(key), start, cutoff, cutoff, limit.tries)).fetchone()
+    return row[0] <= limit.tries
+
+
+def is_spent(kind: str, key: str, at: datetime) -> bool:
+    """Whether the next try would be refused; counts nothing."""
+    limit = LIMITS[kind]
+    row = Throttle.get_or_none(Throttle.kind == kind, Throttle.key_hash == _hash(key))
+    return row is not None and row.count >= limit.tries and row.started_at > at - limit.window
+
+
+def clear(kind: str, key: str) -> None:
+    """Forget the tries, after a success or by the desk."""
+    Throttle.delete().where(Throttle.kind == kind, Throttle.key_hash == _hash(key)).execute()
+
+
+def sweep(at: datetime) -> None:
+    """Forget windows that are over."""
+    longest = max(limit.window for limit in LIMITS.values())
+    Throttle.delete().where(Throttle.started_at < at - longest).execute()
+
+
+def network(address: str) -> str:
+    """What an address counts as: itself, or its /64 for IPv6."""
+    if ":" not in address:
+        return address
+    groups = address.split("%")[0].split("::")[0].split(":")
+    return ":".join((groups + ["0"] * 4)[:4])
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

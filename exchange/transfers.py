@@ -1,0 +1,354 @@
+"""The life of a 届書 and of a 帳票 after it lies in the vault: which moves are legal, who makes them, what each one
+tells.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from exchange import audit, jobs, outbox, permissions, settings, vault
+from exchange.actors import Actor
+from exchange.errors import Forbidden, Refused, SomeoneWasFaster
+from models import FILING, STATEMENT, DocumentKind, Inspection, Office, Transfer, db
+
+RECEIPT_ALPHABET = "0123456789"
+NOTE_LONGEST = 500
+REASON_LONGEST = 500
+FILE_NAME_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Move:
+    """From which states to which, by whom (`side`) with which words, told by which mail, in which words to people."""
+
+    label: str
+    before: tuple[str, ...]
+    after: str
+    side: str  # "office" or "fund"
+    words: tuple[str, ...]
+    action: str
+    tell: Callable[[Transfer], None] | None = None
+    needs_reason: bool = False
+
+
+MOVES: dict[tuple[str, str], Move] = {
+    (FILING, "approve"): Move(
+        "承認", ("uploaded",), "approved", "office", ("approve",), "filing.approved", outbox.approved
+    ),
+    (FILING, "deliver"): Move(
+        "配信", ("approved",), "delivered", "office", ("deliver",), "filing.delivered", outbox.filing_delivered
+    ),
+    (FILING, "send_back"): Move(
+        "差戻し",
+        ("uploaded", "approved"),
+        "returned",
+        "office",
+        ("approve",),
+        "filing.returned",
+        outbox.sent_back,
+        needs_reason=True,
+    ),
+    (FILING, "cancel"): Move("取消", ("uploaded", "approved"), "cancelled", "office", ("cancel",), "filing.cancelled"),
+    (FILING, "recall"): Move(
+        "引き戻し", ("delivered",), "approved", "office", ("deliver",), "filing.recalled", outbox.transfer_recalled
+    ),
+    (FILING, "receive"): Move(
+        "受領して開く", ("delivered",), "received", "fund", ("receive",), "filing.received", outbox.filing_opened
+    ),
+    (FILING, "complete"): Move(
+        "処理完了", ("received",), "completed", "fund", ("receive",), "filing.completed", outbox.filing_completed
+    ),
+    (FILING, "reject"): Move(
+        "不受理",
+        ("received",),
+        "rejected",
+        "fund",
+        ("receive",),
+        "filing.rejected",
+        outbox.filing_rejected,
+        needs_reason=True,
+    ),
+    (STATEMENT, "approve"): Move("承認", ("uploaded",), "approved", "fund", ("check",), "statement.approved"),
+    (STATEMENT, "deliver"): Move(
+        "配信", ("approved",), "delivered", "fund", ("send",), "statement.delivered", outbox.statement_delivered
+    ),
+    (STATEMENT, "cancel"): Move(
+        "取消", ("uploaded", "approved"), "cancelled", "fund", ("prepare",), "statement.cancelled"
+    ),
+    (STATEMENT, "recall"): Move(
+        "引き戻し",
+        ("delivered", "requested"),
+        "approved",
+        "fund",
+        ("send",),
+        "statement.recalled",
+        outbox.transfer_recalled,
+    ),
+    (STATEMENT, "request_pickup"): Move(
+        "受取要求", ("delivered", "received"), "requested", "office", ("request_pickup",), "statement.requested"
+    ),
+    (STATEMENT, "download"): Move(
+        "ダウンロード",
+        ("requested",),
+        "received",
+        "office",
+        ("download",),
+        "statement.received",
+        outbox.statement_downloaded,
+    ),
+}
+
+
+def upload(
+    actor: Actor,
+    received: vault.Receiving,
+    file_name: str,
+    kind: DocumentKind,
+    period: str,
+    note: str,
+    token: str,
+    replaces: Transfer | None = None,
+) -> Transfer:
+    """A 届書 of the actor's office, from its received bytes to 承認待ち with its inspection asked for.
+
+    `token` is the form's: the same one again answers with the transfer it made. Refused when the office has no
+    圧縮パスワード yet or `replaces` is not a returned filing of it.
+    """
+    permissions.require(actor, "upload")
+    office = actor.office
+    assert office is not None  # noqa: S101 — only office people hold the word
+    if replaces is not None and (replaces.office_id != office.id or replaces.state != "returned"):
+        raise SomeoneWasFaster("差し戻された届書ではなくなっています。一覧を開き直してください。")
+    return register(actor, FILING, office, received.finish(), file_name, kind, period, note, token, replaces)
+
+
+def register(
+    actor: Actor,
+    direction: str,
+    office: Office,
+    stored: vault.Stored,
+    file_name: str,
+    kind: DocumentKind,
+    period: str,
+    note: str,
+    token: str,
+    replaces: Transfer | None = None,
+) -> Transfer:
+    """The row, its audit entry and its inspection job, of a file that lies in the vault.
+
+    The verbs above it checked the word.
+    """
+    if kind.direction != direction:
+        raise Refused("種類が選ばれていません。一覧から選んでください。")
+    with db.atomic():
+        before = Transfer.get_or_none(Transfer.token == token)
+        if before is not None:
+            return _same_maker(actor, before)
+        password = office.current_archive_password()
+        if password is None:
+            raise Refused("事業所の圧縮パスワードが登録されていません。管理者の初回登録が終わってからお試しください。")
+        transfer = Transfer.create(
+            receipt_number=_receipt_number(actor.at),
+            direction=direction,
+            office=office,
+            kind=kind,
+            period=period,
+            note=note,
+            file_name=file_name,
+            size=stored.size,
+            sha256=stored.sha256,
+            stored=stored.keep(),
+            archive_password=password,
+            uploaded_by=actor.membership,
+            uploaded_at=actor.at,
+            replaces=replaces,
+            token=token,
+        )
+        Inspection.create(transfer=transfer)
+        jobs.enqueue("inspect", str(transfer.id), actor.at)
+        audit.record(
+            actor,
+            f"{direction}.uploaded",
+            transfer.uid,
+            office,
+            receipt_number=transfer.receipt_number,
+            kind=kind.code,
+            size=stored.size,
+            sha256=stored.sha256,
+            replaces=replaces.receipt_number if replaces else "",
+        )
+    return transfer
+
+
+def approve(actor: Actor, transfer: Transfer) -> None:
+    """承認.
+
+    Needs a good inspection; by the uploader only where the office (for statements: the fund) doesn't forbid it.
+    """
+    move(actor, transfer, "approve", check=_require_approvable)
+
+
+def deliver(actor: Actor, transfer: Transfer) -> None:
+    """配信: from here on the other side sees it."""
+    move(actor, transfer, "deliver", delivered_by=actor.membership, delivered_at=actor.at)
+
+
+def approve_and_deliver(actor: Actor, transfer: Transfer) -> None:
+    """「承認して配信」 for those who hold both words: both moves or none."""
+    permissions.require(actor, *_move_of(transfer, "approve").words, *_move_of(transfer, "deliver").words)
+    with db.atomic():
+        move(actor, transfer, "approve", check=_require_approvable, is_told=False)
+        deliver(actor, transfer)
+
+
+def send_back(actor: Actor, transfer: Transfer, reason: str) -> None:
+    move(actor, transfer, "send_back", reason=reason)
+
+
+def cancel(actor: Actor, transfer: Transfer) -> None:
+    """取消: one's own; with 承認 also others' (on the fund's side: what a clerk prepared)."""
+    if transfer.is_filing and actor.membership != transfer.uploaded_by and not permissions.may(actor, "approve"):
+        permissions.require(actor, "cancel")
+        raise Forbidden("ほかの利用者が登録した届書の取消には「承認」の権限も必要です。管理者に依頼してください。")
+    move(actor, transfer, "cancel")
+
+
+def recall(actor: Actor, transfer: Transfer) -> None:
+    """引き戻し, while the other side has not opened it."""
+    move(actor, transfer, "recall", delivered_by=None, delivered_at=None, requested_at=None)
+
+
+def receive(actor: Actor, transfer: Transfer) -> None:
+    """The fund opens a filing: 受領済."""
+    move(actor, transfer, "receive")
+
+
+def complete(actor: Actor, transfer: Transfer) -> None:
+    move(actor, transfer, "complete")
+
+
+def reject(actor: Actor, transfer: Transfer, reason: str) -> None:
+    move(actor, transfer, "reject", reason=reason)
+
+
+def possible(actor: Actor, transfer: Transfer) -> list[str]:
+    """The verbs this actor could do now, for the buttons. Each verb asks again for itself."""
+    verbs = [verb for (direction, verb), move in MOVES.items() if direction == transfer.direction]
+    able = [verb for verb in verbs if _is_possible(actor, transfer, verb)]
+    if "approve" in able and permissions.may(actor, _move_of(transfer, "deliver").words[0]):
+        able.append("approve_and_deliver")
+    return able
+
+
+def _is_possible(actor: Actor, transfer: Transfer, verb: str) -> bool:
+    rule = _move_of(transfer, verb)
+    if transfer.state not in rule.before or not _is_on_side(actor, transfer, rule):
+        return False
+    if not all(permissions.may(actor, word) for word in rule.words):
+        return False
+    if verb == "approve":
+        return transfer.is_inspected() and not _is_own_forbidden(actor, transfer)
+    if verb == "cancel" and transfer.is_filing:
+        return actor.membership == transfer.uploaded_by or permissions.may(actor, "approve")
+    return True
+
+
+def move(
+    actor: Actor,
+    transfer: Transfer,
+    verb: str,
+    check: Callable[[Actor, Transfer], None] | None = None,
+    reason: str | None = None,
+    is_told: bool = True,
+    **columns: Any,
+) -> None:
+    """One legal move: words, state by compare-and-set, audit entry and mail in one transaction."""
+    rule = _move_of(transfer, verb)
+    permissions.require(actor, *rule.words)
+    if not _is_on_side(actor, transfer, rule):
+        permissions.refuse(actor, rule.words[0])
+    if rule.needs_reason:
+        reason = (reason or "").strip()
+        if not 1 <= len(reason) <= REASON_LONGEST:
+            raise Refused(f"理由を1～{REASON_LONGEST}文字で入力してください。相手の画面に表示されます。")
+        columns["reason"] = reason
+    with db.atomic():
+        before = _fresh_state(transfer)
+        if before not in rule.before:
+            raise _someone_was_faster(transfer, before)
+        if check is not None:
+            check(actor, transfer)
+        changed = Transfer.update(state=rule.after, **columns).where(
+            Transfer.id == transfer.id, Transfer.state << rule.before
+        )
+        if changed.execute() != 1:
+            raise _someone_was_faster(transfer, before)
+        facts = {"before": before, "after": rule.after}
+        if rule.needs_reason:
+            facts["reason"] = reason or ""
+        if "sha256" in audit.ACTIONS[rule.action]:
+            facts["sha256"] = transfer.sha256
+        audit.record(actor, rule.action, transfer.uid, transfer.office, **facts)
+        refresh(transfer)
+        if rule.tell is not None and is_told:
+            rule.tell(transfer)
+
+
+def _move_of(transfer: Transfer, verb: str) -> Move:
+    return MOVES[transfer.direction, verb]
+
+
+def _is_on_side(actor: Actor, transfer: Transfer, rule: Move) -> bool:
+    if rule.side == "fund":
+        return actor.is_fund
+    return actor.office is not None and actor.office == transfer.office
+
+
+def _require_approvable(actor: Actor, transfer: Transfer) -> None:
+    if not transfer.is_inspected():
+        raise Refused("検査が終わっていないか、検査で不備が見つかったため、承認できません。検査結果をご確認ください。")
+    if _is_own_forbidden(actor, transfer):
+        raise Forbidden("本人が登録したものは承認できない設定です。ほかの承認者に依頼してください。")
+
+
+def _is_own_forbidden(actor: Actor, transfer: Transfer) -> bool:
+    is_own = actor.membership is not None and actor.membership.user == transfer.uploaded_by.user
+    if transfer.is_filing:
+        return is_own and transfer.office.forbids_self_approval
+    return is_own and settings.get("statement_second_clerk")
+
+
+def _fresh_state(transfer: Transfer) -> str:
+    return Transfer.select(Transfer.state).where(Transfer.id == transfer.id).scalar()
+
+
+def refresh(transfer: Transfer) -> None:
+    """The row as it is now, into the object the caller holds."""
+    fresh = Transfer.get_by_id(transfer.id)
+    for name in ("state", "reason", "delivered_at", "requested_at"):
+        setattr(transfer, name, getattr(fresh, name))
+    transfer.delivered_by = fresh.delivered_by
+    transfer._dirty.clear()
+
+
+def _someone_was_faster(transfer: Transfer, state: str) -> SomeoneWasFaster:
+    refresh(transfer)
+    last = transfer.timeline().order_by(None).order_by(audit.AuditEntry.number.desc()).first()
+    by = f"{last.who}が先に操作したため、" if last and last.who else ""
+    return SomeoneWasFaster(
+        f"受付番号 {transfer.receipt_number} は、{by}現在は別の状態です。最新の状態を確認してください。"
+    )
+
+
+def _same_maker(actor: Actor, transfer: Transfer) -> Transfer:
+    if transfer.uploaded_by != actor.membership:
+        raise Refused("この画面はすでに使われています。画面を開き直してください。")
+    return transfer
+
+
+def _receipt_number(at: datetime) -> str:
+    """受付番号: the day in Japan and seven random digits."""
+    day = at.astimezone(outbox.JST).strftime("%Y%m%d")
+    return f"{day}-{''.join(secrets.choice(RECEIPT_ALPHABET) for _ in range(7))}"

@@ -1,0 +1,298 @@
+"""Where every byte of a document lies: one encrypted file per object under the vault's folder.
+
+The only home of paths to documents.
+"""
+
+import hashlib
+import io
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from exchange import sealing
+from exchange.errors import NotConfigured, Refused, Unusable
+from models import StoredObject, new_uid, utc_now
+
+READ = 64 * 1024
+SNAPSHOT_EVERY = 64  # pieces: a seek backwards decrypts at most 4 MiB again
+BOX = sealing.PIECE + sealing.PIECE_OVERHEAD
+PART_AGE = 3600  # seconds after which an unfinished file is an interrupted upload
+KEEP_FREE = 0.05  # share of the disk that uploads must leave for logins and downloads
+
+_folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A received document that no row names yet: verbs turn it into a StoredObject in their transaction."""
+
+    uid: str
+    sealed_key: str
+    size: int
+    sha256: str
+
+    def keep(self) -> StoredObject:
+        """The row that owns the file. Call inside the verb's transaction."""
+        return StoredObject.create(uid=self.uid, sealed_key=self.sealed_key, size=self.size, sha256=self.sha256)
+
+
+class TooLarge(Refused):
+    status = 413
+
+
+def configure(folder: Path) -> None:
+    """Point the vault at its folder, made if missing; refuses a folder that others can read."""
+    global _folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        raise NotConfigured(f"{folder} must be readable by its owner only: chmod 700")
+    (folder / "incoming").mkdir(mode=0o700, exist_ok=True)
+    (folder / "objects").mkdir(mode=0o700, exist_ok=True)
+    _folder = folder
+
+
+def receive(stream: BinaryIO, limit: int | None = None) -> Stored:
+    """Read a stream to its end into the vault."""
+    with Receiving(limit) as receiving:
+        while data := stream.read(READ):
+            receiving.write(data)
+        return receiving.finish()
+
+
+class Receiving:
+    """A document being written: hashed and encrypted on the way, on the disk only as ciphertext.
+
+    Order: data, fsync, rename, fsync of the folder; only then may a row name it. Leaving the context without `finish`
+    removes the unfinished file; a finished one is never removed here, because a row that was thought lost may come back
+    with recovery.
+    `limit` is in bytes of plaintext; beyond it write() raises TooLarge.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        _require_space()
+        self._uid = new_uid()
+        self._limit = limit
+        self._part = _root() / "incoming" / f"{self._uid}.part"
+        key = os.urandom(sealing.KEY_BYTES)
+        self._sealed_key = sealing.seal(key, f"object/{self._uid}")
+        self._file = open(  # noqa: SIM115 — closed by finish or discard
+            os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+        )
+        self._sealer = sealing.StreamSealer(key, self._file.write)
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._stored: Stored | None = None
+
+    def write(self, data: bytes) -> int:
+        self._size += len(data)
+        if self._limit is not None and self._size > self._limit:
+            raise TooLarge(
+                f"ファイルが大きすぎます。1件あたり {self._limit:,} バイトまでです。分割してお送りください。"
+            )
+        self._hash.update(data)
+        try:
+            self._sealer.update(data)
+        except OSError as error:
+            raise _disk_trouble() from error
+        return len(data)
+
+    def finish(self) -> Stored:
+        """Make it durable; asked again, the same answer."""
+        if self._stored is None:
+            try:
+                self._sealer.finish()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+                os.rename(self._part, _path(self._uid))
+                _sync_folder(_root() / "objects")
+            except OSError as error:
+                raise _disk_trouble() from error
+            self._stored = Stored(self._uid, self._sealed_key, self._size, self._hash.hexdigest())
+        return self._stored
+
+    def discard(self) -> None:
+        """Drop what was not finished."""
+        if self._stored is None:
+            self._file.close()
+            self._part.unlink(missing_ok=True)
+
+    def __enter__(self) -> "Receiving":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+
+class Reader(io.RawIOBase):
+    """The plaintext of an object as a seekable stream; seeking costs decryption, so read forward where you can."""
+
+    def __init__(self, file: BinaryIO, key: bytes, size: int) -> None:
+        super().__init__()
+        self._file = file
+        self._size = size
+        self._opener = sealing.StreamOpener(key, file.read(sealing.HEADER))
+        self._snapshots = {0: self._opener.snapshot()}
+        self._next = 0  # index of the piece that `pull` would give
+        self._current = -1
+        self._piece = b""
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("before the start")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self._position >= self._size:
+            return 0
+        index, start = divmod(self._position, sealing.PIECE)
+        if index != self._current:
+            self._load(index)
+        data = self._piece[start : start + len(buffer)]
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _load(self, index: int) -> None:
+        if index < self._next:
+            self._rewind(index)
+        while self._next <= index:
+            box = self._file.read(BOX)
+            piece, is_last = self._opener.pull(box)
+            if is_last != ((self._next + 1) * sealing.PIECE >= self._size):
+                raise sealing.Unsealable("the stored bytes were cut")
+            self._next += 1
+            if self._next % SNAPSHOT_EVERY == 0 and not is_last:
+                self._snapshots.setdefault(self._next, self._opener.snapshot())
+        self._current, self._piece = index, piece
+
+    def _rewind(self, index: int) -> None:
+        mark = max(piece for piece in self._snapshots if piece <= index)
+        self._opener.resume(self._snapshots[mark])
+        self._file.seek(sealing.HEADER + mark * BOX)
+        self._next = mark
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def open_stream(stored: StoredObject) -> io.BufferedReader:
+    """The document as it was received. FileNotFoundError once erased; Unsealable when its bytes were changed."""
+    if stored.sealed_key is None:
+        raise FileNotFoundError(f"object {stored.uid} was erased")
+    key = sealing.unseal(stored.sealed_key, f"object/{stored.uid}")
+    return io.BufferedReader(Reader(open(_path(stored.uid), "rb"), key, stored.size), READ)
+
+
+def pieces(stored: StoredObject) -> Iterator[bytes]:
+    """The document in pieces of READ bytes, for a response."""
+    with open_stream(stored) as stream:
+        while data := stream.read(READ):
+            yield data
+
+
+def erase(stored: StoredObject) -> None:
+    """Drop the sealed key, then the file.
+
+    Call inside the verb's transaction: without its key the ciphertext says nothing.
+    """
+    StoredObject.update(sealed_key=None, erased_at=utc_now()).where(StoredObject.id == stored.id).execute()
+    _path(stored.uid).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found: uids (missing, damaged, orphans) and the number of unfinished files."""
+
+    objects: int
+    missing: tuple[str, ...]
+    damaged: tuple[str, ...]
+    orphans: tuple[str, ...]
+    unfinished: int
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.missing and not self.damaged
+
+
+def check(is_deep: bool = True) -> Report:
+    """Compare rows with files; deep also decrypts and hashes every object."""
+    rows = list(StoredObject.select().where(StoredObject.erased_at.is_null()))
+    on_disk = {path.name for path in (_root() / "objects").iterdir()}
+    missing = [row.uid for row in rows if row.uid not in on_disk]
+    present = [row for row in rows if row.uid in on_disk]
+    damaged = [row.uid for row in present if is_deep and not _is_whole(row)]
+    orphans = on_disk - {row.uid for row in rows}
+    unfinished = sum(1 for _ in (_root() / "incoming").iterdir())
+    return Report(len(rows), tuple(missing), tuple(damaged), tuple(sorted(orphans)), unfinished)
+
+
+def sweep(older_than: float = PART_AGE) -> int:
+    """Remove files that no row names and unfinished ones, both older than so many seconds; returns how many."""
+    swept = 0
+    orphans = {_path(uid) for uid in check(is_deep=False).orphans}
+    for path in [*orphans, *(_root() / "incoming").iterdir()]:
+        if time.time() - path.stat().st_mtime > older_than:
+            path.unlink(missing_ok=True)
+            swept += 1
+    return swept
+
+
+def _is_whole(stored: StoredObject) -> bool:
+    digest = hashlib.sha256()
+    try:
+        for piece in pieces(stored):
+            digest.update(piece)
+    except (sealing.Unsealable, OSError):
+        return False
+    return digest.hexdigest() == stored.sha256
+
+
+def _root() -> Path:
+    if _folder is None:
+        raise NotConfigured("the vault has no folder")
+    return _folder
+
+
+def _path(uid: str) -> Path:
+    if not uid.isalnum():
+        raise ValueError("not an object's name")
+    return _root() / "objects" / uid
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _require_space() -> None:
+    usage = shutil.disk_usage(_root())
+    if usage.free < usage.total * KEEP_FREE:
+        raise _disk_trouble()
+
+
+def _disk_trouble() -> Unusable:
+    return Unusable(
+        "サーバーの空き容量が足りないため、ファイルを保存できませんでした。何も登録されていません。基金事務局へご連絡ください。"
+    )

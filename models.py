@@ -1,0 +1,637 @@
+"""The database and every row: columns, properties, questions (can_…/is_…) and queries.
+
+No verbs: those live in exchange/.
+"""
+
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from peewee import (
+    JOIN,
+    SQL,
+    AutoField,
+    BooleanField,
+    CharField,
+    DateField,
+    DateTimeField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    SqliteDatabase,
+    TextField,
+    fn,
+)
+
+MEMBER_KINDS = ("office_admin", "staff", "consultant", "fund", "desk")
+STAFF_KINDS = ("fund", "desk")
+
+FILING, STATEMENT = "filing", "statement"
+FILING_STATES = (
+    "uploaded",
+    "approved",
+    "delivered",
+    "received",
+    "completed",
+    "rejected",
+    "returned",
+    "cancelled",
+    "expired",
+)
+STATEMENT_STATES = ("uploaded", "approved", "delivered", "requested", "received", "cancelled", "expired")
+ARRIVED_AT_FUND = ("delivered", "received", "completed", "rejected")
+ARRIVED_AT_OFFICE = ("delivered", "requested", "received")
+
+DEVICE_STATES = ("vacant", "issued", "downloaded", "requested", "active", "stopped")
+INSPECTION_STATES = ("waiting", "running", "passed", "warned", "failed", "quarantined")
+
+# BEGIN IMMEDIATE for every transaction: with a plain BEGIN two writers that read first lose with "database is locked".
+db = SqliteDatabase(None, lock_type="IMMEDIATE")
+
+# busy_timeout stands first, so that the others already wait for a lock.
+PRAGMAS = {
+    "busy_timeout": 20_000,
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "secure_delete": 1,
+    "trusted_schema": 0,
+}
+
+
+def open_database(path: str) -> None:
+    """Point the one database of the process at a file; connections are made per thread when first used."""
+    db.init(path, pragmas=PRAGMAS)
+
+
+def new_uid() -> str:
+    """A name for URLs: 128 random bits in hex, saying nothing."""
+    return secrets.token_hex(16)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MomentField(DateTimeField):
+    """Aware datetimes in Python; UTC text in the database (`YYYY-MM-DD HH:MM:SS.ffffff`), so text order is time order."""
+
+    FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+    def db_value(self, value: datetime | None) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its time zone")
+        return value.astimezone(UTC).strftime(self.FORMAT)
+
+    def python_value(self, value: str | None) -> datetime | None:
+        if value is None or isinstance(value, datetime):
+            return value
+        return datetime.strptime(value, self.FORMAT).replace(tzinfo=UTC)
+
+
+class JSONTextField(TextField):
+    """Plain JSON data kept as text."""
+
+    def db_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+    def python_value(self, value: str | None) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class Record(Model):
+    class Meta:
+        database = db
+        legacy_table_names = False
+
+
+class Setting(Record):
+    """One decision of the fund; what exists and its default is declared in exchange/settings.py."""
+
+    key = CharField(primary_key=True)
+    value: Any = JSONTextField()
+
+
+class User(Record):
+    """A person: name, mail, password, second factor. Where the person works stands in Membership."""
+
+    uid = CharField(unique=True, default=new_uid)
+    name = CharField()
+    kana = CharField(default="")
+    mail = CharField()
+    pending_mail = CharField(null=True)
+    password_hash = CharField(null=True)
+    password_set_at = MomentField(null=True)
+    is_initial_password = BooleanField(default=True)
+    totp_sealed = TextField(null=True)
+    totp_step = IntegerField(default=0)  # the last 30-second step that was accepted: a code counts once
+    disabled_at = MomentField(null=True)
+    created_at = MomentField(default=utc_now)
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.disabled_at is not None
+
+
+class Office(Record):
+    """An employer's office and its contract."""
+
+    uid = CharField(unique=True, default=new_uid)
+    contract_number = CharField(unique=True)
+    office_number = CharField(unique=True)
+    name = CharField()  # the fund's ledger
+    name_filed = CharField()  # as the office wrote it
+    short_name = CharField(default="")
+    device_limit = IntegerField(default=3)
+    entered_on = DateField()
+    download_key_hash = CharField(null=True)
+    secrets_issued_at = MomentField(null=True)
+    forbids_self_approval = BooleanField(default=False)
+    registered_at = MomentField(default=utc_now)
+    closed_at = MomentField(null=True)
+
+    @property
+    def display_name(self) -> str:
+        return self.short_name or self.name
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed_at is not None
+
+    def has_active_device(self) -> bool:
+        return self.devices.where(Device.state == "active").exists()
+
+    def current_archive_password(self) -> "ArchivePassword | None":
+        return self.archive_passwords.order_by(ArchivePassword.version.desc()).first()
+
+    def members(self) -> Any:
+        """Current members with their persons, the admin first."""
+        return (
+            Membership.select(Membership, User)
+            .join(User)
+            .where(Membership.office == self, Membership.ended_at.is_null())
+            .order_by(Membership.kind != "office_admin", Membership.id)
+        )
+
+    @classmethod
+    def by_contract(cls, contract_number: str) -> "Office | None":
+        return cls.get_or_none(cls.contract_number == contract_number)
+
+    @classmethod
+    def by_uid(cls, uid: str) -> "Office | None":
+        return cls.get_or_none(cls.uid == uid)
+
+    @classmethod
+    def open_ones(cls, search: str = "") -> Any:
+        query = cls.select().where(cls.closed_at.is_null()).order_by(cls.office_number)
+        if search:
+            like = f"%{search}%"
+            query = query.where(cls.name**like | cls.office_number**like | cls.contract_number**like)
+        return query
+
+
+class Membership(Record):
+    """A person's place in an office or, without an office, in the fund or at its desk. Every actor is one of these."""
+
+    uid = CharField(unique=True, default=new_uid)
+    user = ForeignKeyField(User, backref="memberships")
+    office = ForeignKeyField(Office, null=True, backref="memberships")
+    login_id = CharField()
+    kind = CharField()
+    created_at = MomentField(default=utc_now)
+    ready_at = MomentField(null=True)  # 利用者情報登録 finished
+    ended_at = MomentField(null=True)
+
+    class Meta:
+        constraints = [
+            SQL(f"CHECK (kind IN {MEMBER_KINDS})"),
+            SQL("CHECK ((office_id IS NULL) = (kind IN ('fund', 'desk')))"),
+        ]
+
+    @property
+    def is_staff(self) -> bool:
+        """One of the fund's people (基金事務局 or 電子連携サービス事務局)."""
+        return self.kind in STAFF_KINDS
+
+    @property
+    def is_active(self) -> bool:
+        return self.ended_at is None and not self.user.is_disabled and not (self.office and self.office.is_closed)
+
+    def words(self) -> frozenset[str]:
+        """The granted permission words, read now."""
+        return frozenset(row.word for row in Grant.select(Grant.word).where(Grant.membership == self))
+
+    @classmethod
+    def at_door(cls, contract_number: str, login_id: str) -> "Membership | None":
+        """The current member behind 契約番号 + ユーザーID, or None."""
+        return (
+            cls.select(cls, User, Office)
+            .join(User)
+            .switch(cls)
+            .join(Office)
+            .where(
+                Office.contract_number == contract_number,
+                Office.closed_at.is_null(),
+                cls.login_id == login_id,
+                cls.ended_at.is_null(),
+                User.disabled_at.is_null(),
+            )
+            .first()
+        )
+
+    @classmethod
+    def staff_at_door(cls, login_id: str) -> "Membership | None":
+        return (
+            cls.select(cls, User)
+            .join(User)
+            .where(cls.office.is_null(), cls.login_id == login_id, cls.ended_at.is_null(), User.disabled_at.is_null())
+            .first()
+        )
+
+    @classmethod
+    def staff(cls) -> Any:
+        return (
+            cls.select(cls, User)
+            .join(User)
+            .where(cls.office.is_null(), cls.ended_at.is_null(), User.disabled_at.is_null())
+        )
+
+    @classmethod
+    def holding(cls, office: "Office | None", *words: str) -> Any:
+        """Current members of an office (None: of the fund) who hold every one of the words."""
+        query = (
+            cls.select(cls, User)
+            .join(User)
+            .where(
+                (cls.office == office) if office else cls.office.is_null(),
+                cls.ended_at.is_null(),
+                User.disabled_at.is_null(),
+            )
+            .order_by(cls.id)
+        )
+        for word in words:
+            query = query.where(cls.id << Grant.select(Grant.membership).where(Grant.word == word))
+        return query
+
+
+# An ID names one current member of an office; login IDs are case-sensitive (SQLite compares BINARY by default).
+Membership.add_index(
+    Membership.index(Membership.office, Membership.login_id, unique=True, name="membership_office_login_id")
+)
+Membership.add_index(
+    Membership.index(Membership.login_id, unique=True, name="membership_staff_login_id").where(
+        Membership.office.is_null()
+    )
+)
+Membership.add_index(
+    Membership.index(Membership.office, unique=True, name="membership_one_admin").where(
+        (Membership.kind == SQL("'office_admin'")) & Membership.ended_at.is_null()
+    )
+)
+
+
+class Grant(Record):
+    """One ticked box: a permission word a member holds."""
+
+    membership = ForeignKeyField(Membership, backref="grants")
+    word = CharField()
+
+    class Meta:
+        indexes = ((("membership", "word"), True),)
+
+
+class Device(Record):
+    """A slot for one PC of an office; slot 1 is the admin's."""
+
+    uid = CharField(unique=True, default=new_uid)
+    office = ForeignKeyField(Office, backref="devices")
+    slot = IntegerField()
+    state = CharField(default="vacant", constraints=[SQL(f"CHECK (state IN {DEVICE_STATES})")])
+    activated_at = MomentField(null=True)
+    stopped_at = MomentField(null=True)
+
+    class Meta:
+        indexes = ((("office", "slot"), True),)
+
+    @property
+    def label(self) -> str:
+        return f"{self.slot:02d}"
+
+
+class ArchivePassword(Record):
+    """A 圧縮パスワード of an office, sealed. Each transfer names the version it was made with."""
+
+    office = ForeignKeyField(Office, backref="archive_passwords")
+    version = IntegerField()
+    sealed = TextField()
+    set_by = ForeignKeyField(Membership, null=True)
+    set_at = MomentField(default=utc_now)
+
+    class Meta:
+        indexes = ((("office", "version"), True),)
+
+
+class LoginSession(Record):
+    """A browser that is logged in, or has typed a right one-time password and still owes its password (`stage`)."""
+
+    token_hash = CharField(unique=True)
+    membership = ForeignKeyField(Membership, backref="sessions")
+    device = ForeignKeyField(Device, null=True)
+    stage = CharField(constraints=[SQL("CHECK (stage IN ('code', 'in'))")])
+    address = CharField()
+    started_at = MomentField(default=utc_now)
+    seen_at = MomentField(default=utc_now)
+    ended_at = MomentField(null=True)
+    ended_because = CharField(null=True)
+
+    @classmethod
+    def with_people(cls) -> Any:
+        return (
+            cls.select(cls, Membership, User, Office, Device)
+            .join(Membership)
+            .join(User)
+            .switch(Membership)
+            .join(Office, JOIN.LEFT_OUTER)
+            .switch(cls)
+            .join(Device, JOIN.LEFT_OUTER)
+        )
+
+
+class OneTimePassword(Record):
+    """A mailed code, derived from a sealed seed and a counter: neither code nor hash is stored. Counter 1 = spent."""
+
+    number = CharField(unique=True)  # 受付番号, shown on the page and in the mail
+    membership = ForeignKeyField(Membership, null=True)  # None: asked for a pair that doesn't exist
+    purpose = CharField()  # "login" or "mail": confirms a changed address
+    seed_sealed = TextField()
+    counter = IntegerField(default=0)
+    browser_hash = CharField(default="")
+    tries_own = IntegerField(default=0)
+    tries_other = IntegerField(default=0)
+    issued_at = MomentField(default=utc_now)
+    expires_at = MomentField()
+
+    class Meta:
+        indexes = ((("membership", "purpose", "counter"), False),)
+
+
+class Throttle(Record):
+    """A counter of tries: which limit (kind), of whom (hashed key), since when, how many."""
+
+    kind = CharField()
+    key_hash = CharField()
+    started_at = MomentField()
+    count = IntegerField()
+
+    class Meta:
+        indexes = ((("kind", "key_hash"), True),)
+
+
+class DocumentKind(Record):
+    """A kind of 届書 (filing) or 帳票 (statement)."""
+
+    code = CharField(unique=True)
+    direction = CharField()
+    name = CharField()
+    position = IntegerField()
+    retired_at = MomentField(null=True)
+
+    @classmethod
+    def offered(cls, direction: str) -> Any:
+        return cls.select().where(cls.direction == direction, cls.retired_at.is_null()).order_by(cls.position)
+
+    @classmethod
+    def named(cls, direction: str, code: str) -> "DocumentKind":
+        return cls.offered(direction).where(cls.code == code).get()
+
+
+class StoredObject(Record):
+    """A file in the vault and its sealed key; erasing drops both the key and the file."""
+
+    uid = CharField(unique=True)
+    sealed_key = TextField(null=True)
+    size = IntegerField()
+    sha256 = CharField()
+    created_at = MomentField(default=utc_now)
+    erased_at = MomentField(null=True)
+
+
+class Transfer(Record):
+    """One 届書 on its way to the fund or one 帳票 on its way to an office. Its bytes never change."""
+
+    uid = CharField(unique=True, default=new_uid)
+    receipt_number = CharField(unique=True)
+    direction = CharField(constraints=[SQL(f"CHECK (direction IN {(FILING, STATEMENT)})")])
+    office = ForeignKeyField(Office, backref="transfers")
+    kind = ForeignKeyField(DocumentKind)
+    period = CharField(default="")  # YYYY-MM, or empty
+    note = TextField(default="")
+    file_name = CharField()
+    size = IntegerField()
+    sha256 = CharField()
+    stored = ForeignKeyField(StoredObject)
+    archive_password = ForeignKeyField(ArchivePassword)
+    state = CharField(default="uploaded", constraints=[SQL(f"CHECK (state IN {(*FILING_STATES, 'requested')})")])
+    reason = TextField(default="")  # of 差戻し or 不受理
+    uploaded_by = ForeignKeyField(Membership, backref="uploads")
+    uploaded_at = MomentField(default=utc_now)
+    delivered_by = ForeignKeyField(Membership, null=True, backref="deliveries")
+    delivered_at = MomentField(null=True)
+    requested_at = MomentField(null=True)  # 受取要求 opens the download from here for its window
+    replaces = ForeignKeyField("self", null=True, backref="replacements")
+    batch = CharField(null=True)
+    token = CharField(unique=True)  # of the form that made it: sent twice, it acts once
+
+    class Meta:
+        indexes = ((("office", "direction", "state"), False), (("direction", "state", "delivered_at"), False))
+
+    @property
+    def is_filing(self) -> bool:
+        return self.direction == FILING
+
+    @property
+    def inspection(self) -> "Inspection":
+        """Its inspection; already at hand when the row came from `visible_to`."""
+        return self.__dict__.get("inspection_row") or self.inspections.get()
+
+    def is_inspected(self) -> bool:
+        return self.inspection.state in ("passed", "warned")
+
+    def timeline(self) -> Any:
+        """Audit entries about this transfer, oldest first."""
+        return AuditEntry.about(self.uid)
+
+    @classmethod
+    def visible_to(cls, member: Membership) -> Any:
+        """What a person may know of: an office its own, the fund what has arrived and what it makes, the desk
+        nothing.
+        """
+        query = (
+            cls.select(cls, Office, DocumentKind, Inspection, Membership, User)
+            .join(Office)
+            .switch(cls)
+            .join(DocumentKind)
+            .switch(cls)
+            .join(Inspection, on=(Inspection.transfer == cls.id), attr="inspection_row")
+            .switch(cls)
+            .join(Membership, on=(cls.uploaded_by == Membership.id))
+            .join(User)
+        )
+        if member.office_id:
+            arrived = (cls.direction == FILING) | (cls.state << ARRIVED_AT_OFFICE)
+            return query.where(cls.office == member.office_id, arrived)
+        if member.kind == "fund":
+            return query.where((cls.direction == STATEMENT) | (cls.state << ARRIVED_AT_FUND))
+        return query.where(SQL("0"))
+
+    @classmethod
+    def known_to(cls, member: Membership, uid: str, direction: str = "") -> "Transfer | None":
+        """One transfer out of those the person may know of."""
+        query = cls.visible_to(member).where(cls.uid == uid)
+        return (query.where(cls.direction == direction) if direction else query).first()
+
+    @classmethod
+    def filings(cls, member: Membership, state: str = "") -> Any:
+        return cls._listed(member, FILING, state)
+
+    @classmethod
+    def statements(cls, member: Membership, state: str = "") -> Any:
+        return cls._listed(member, STATEMENT, state)
+
+    @classmethod
+    def _listed(cls, member: Membership, direction: str, state: str) -> Any:
+        query = cls.visible_to(member).where(cls.direction == direction).order_by(cls.id.desc())
+        return query.where(cls.state == state) if state else query
+
+    @classmethod
+    def counts(cls, member: Membership, direction: str) -> dict[str, int]:
+        """State → how many the person can see, for the filter above a list."""
+        visible = cls.visible_to(member).where(cls.direction == direction)
+        inner = visible.select(cls.state.alias("state"))
+        rows = cls.select(inner.c.state, fn.COUNT(SQL("1"))).from_(inner).group_by(inner.c.state).tuples()
+        return dict(rows)
+
+
+class Inspection(Record):
+    """What the judge of archives said about a transfer; a row of its own, not a state."""
+
+    transfer = ForeignKeyField(Transfer, unique=True, backref="inspections")
+    state = CharField(default="waiting", constraints=[SQL(f"CHECK (state IN {INSPECTION_STATES})")])
+    findings: Any = JSONTextField(default=list)  # [{"code", "message", "entry"}]
+    entries: Any = JSONTextField(default=list)  # [{"name", "size", "method", "sha256"}]
+    finished_at = MomentField(null=True)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+    @property
+    def job(self) -> "Job | None":
+        return Job.latest("inspect", str(self.transfer_id))
+
+
+class Job(Record):
+    """Work to be done after the transaction that asked for it; run by the worker."""
+
+    kind = CharField()
+    subject = CharField()
+    state = CharField(default="waiting", constraints=[SQL("CHECK (state IN ('waiting', 'running', 'done', 'failed'))")])
+    done = IntegerField(default=0)
+    total = IntegerField(default=0)
+    tries = IntegerField(default=0)
+    due_at = MomentField(default=utc_now)
+    leased_until = MomentField(null=True)
+    lease = CharField(null=True)
+    error = CharField(default="")
+    created_at = MomentField(default=utc_now)
+
+    class Meta:
+        indexes = ((("state", "due_at"), False), (("kind", "subject"), False))
+
+    @classmethod
+    def late(cls, since: datetime) -> int:
+        """How many jobs have been due since before that moment, or have failed."""
+        return cls.select().where((cls.state == "failed") | ((cls.state == "waiting") & (cls.due_at < since))).count()
+
+    @classmethod
+    def latest(cls, kind: str, subject: str) -> "Job | None":
+        return cls.select().where(cls.kind == kind, cls.subject == subject).order_by(cls.id.desc()).first()
+
+
+class Mail(Record):
+    """A mail to be sent, written in the transaction of what it tells.
+
+    Its text, and any code, is made when it is sent.
+    """
+
+    uid = CharField(unique=True, default=new_uid)  # becomes the Message-ID: a mail sent twice is one mail
+    kind = CharField()
+    to_user = ForeignKeyField(User, null=True)
+    to_address = CharField(null=True)  # only where it isn't the person's address in force
+    transfer = ForeignKeyField(Transfer, null=True)
+    code = ForeignKeyField(OneTimePassword, null=True)
+    facts: Any = JSONTextField(default=dict)
+    state = CharField(default="waiting", constraints=[SQL("CHECK (state IN ('waiting', 'sent', 'dropped', 'dead'))")])
+    tries = IntegerField(default=0)
+    due_at = MomentField(default=utc_now)
+    leased_until = MomentField(null=True)
+    expires_at = MomentField(null=True)
+    created_at = MomentField(default=utc_now)
+    sent_at = MomentField(null=True)
+    error = CharField(default="")
+
+    class Meta:
+        indexes = ((("state", "due_at"), False),)
+
+    @classmethod
+    def backlog(cls, older_than: datetime) -> int:
+        """How many mails have been waiting since before that moment."""
+        return cls.select().where(cls.state == "waiting", cls.created_at < older_than).count()
+
+
+class AuditEntry(Record):
+    """One thing somebody did. `hash` chains it to the entry before; `facts` is what ACTIONS declares for its action."""
+
+    number = AutoField()
+    at = MomentField()
+    action = CharField(index=True)
+    subject = CharField(default="", index=True)  # uid of what it is about
+    office = ForeignKeyField(Office, null=True)
+    membership = ForeignKeyField(Membership, null=True)
+    who = CharField(default="")  # name and login ID at that time
+    device = ForeignKeyField(Device, null=True)
+    address = CharField(default="")
+    facts = TextField(default="{}")  # canonical JSON, hashed as it stands
+    hash = CharField()
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return json.loads(self.facts)
+
+    @classmethod
+    def about(cls, uid: str) -> Any:
+        return cls.select(cls, Device).join(Device, JOIN.LEFT_OUTER).where(cls.subject == uid).order_by(cls.number)
+
+
+ALL: list[type[Record]] = [
+    Setting,
+    User,
+    Office,
+    Membership,
+    Grant,
+    Device,
+    ArchivePassword,
+    LoginSession,
+    OneTimePassword,
+    Throttle,
+    DocumentKind,
+    StoredObject,
+    Transfer,
+    Inspection,
+    Job,
+    Mail,
+    AuditEntry,
+]
