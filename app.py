@@ -1,0 +1,234 @@
+"""create_app(): configuration, extensions, blueprints, the open pages, error pages, headers."""
+
+import logging
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, render_template, request, url_for
+from flask_login import LoginManager
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from htmx_flask import Htmx
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import commands
+from blueprints import admin, auth, demo, files, guards, home, onetime, uploads, visitor, words
+from blueprints.admin import desk, inbox, office, statements, status
+from exchange import installation, logs, outbox
+from exchange import onetime as codes
+from exchange.errors import NotConfigured, Refused
+from models import db
+
+ROOT = Path(__file__).parent
+
+# Every key is described in docs/operations.md. instance/config.py and TODOKE_<KEY> in the environment override them.
+DEFAULTS: dict[str, Any] = {
+    "BASE_URL": "http://127.0.0.1:5000",  # the only source of links in mails
+    "TRUSTED_HOSTS": [],  # besides the host of BASE_URL
+    "MAIL_SERVER": "",
+    "MAIL_PORT": 25,
+    "MAIL_USERNAME": "",
+    "MAIL_PASSWORD": "",
+    "MAIL_STARTTLS": True,
+    "MAIL_FROM": "todoke@todoke.example",
+    "VPN_NETWORKS": [],  # empty: /auth and /files answer everywhere
+    "STAFF_NETWORKS": [],  # empty: the fund's pages answer everywhere
+    "PROXY_HOPS": 0,  # reverse proxies in front that set X-Forwarded-*
+    "MAX_FILE_BYTES": 200 * 2**20,
+    "MAX_UNPACKED_BYTES": 500 * 2**20,
+    "RUN_JOBS": True,  # `flask run` also does the worker's work
+}
+
+# Pages that a stranger may open. Adding one is a decision to be reviewed.
+PUBLIC = frozenset(
+    (
+        "home.index",
+        "home.healthz",
+        "onetime.form",
+        "onetime.request_code",
+        "onetime.receipt",
+        "auth.identity",
+        "auth.identify",
+        "auth.code",
+        "auth.check_code",
+        "auth.password",
+        "auth.log_in",
+        "auth.ended",
+        "admin.login",
+        "admin.log_in",
+        "demo.mails",
+        "demo.mail",
+    )
+)
+
+CSP = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+log = logging.getLogger("todoke.requests")
+
+
+def create_app(overrides: dict[str, Any] | None = None, may_be_outdated: bool | None = None) -> Flask:
+    """The site on the installation in TODOKE_INSTANCE (or overrides["INSTANCE"], or instance/)."""
+    folder = Path((overrides or {}).get("INSTANCE") or os.environ.get("TODOKE_INSTANCE") or ROOT / "instance").resolve()
+    app = Flask(__name__, instance_path=str(folder))
+    app.config.from_mapping(DEFAULTS)
+    app.config.from_pyfile(str(folder / "config.py"), silent=True)
+    app.config.from_prefixed_env("TODOKE")
+    app.config.from_mapping(overrides or {})
+    _configure(app, folder)
+    if may_be_outdated is None:
+        may_be_outdated = commands.is_running("migrate")
+    keys = installation.open_installation(folder, _post(app, folder), may_be_outdated)
+    app.config["SECRET_KEY"] = keys.cookie
+    logs.install()
+    _add_extensions(app)
+    _add_pages(app)
+    _add_errors(app)
+    words.teach(app)
+    commands.register(app)
+    return app
+
+
+def _configure(app: Flask, folder: Path) -> None:
+    base = urlsplit(app.config["BASE_URL"])
+    is_https = base.scheme == "https"
+    if base.scheme not in ("http", "https") or not base.hostname:
+        raise NotConfigured("BASE_URL must be the site's address, such as https://todoke.example")
+    app.config.update(
+        IS_HTTPS=is_https,
+        IS_DEMO=lambda: (folder / installation.DEMO).exists(),
+        TRUSTED_HOSTS=[*{base.hostname, "127.0.0.1", "localhost", *app.config["TRUSTED_HOSTS"]}],
+        MAX_CONTENT_LENGTH=512 * 1024,  # routes that take files raise it for themselves
+        SESSION_COOKIE_NAME="__Host-todoke" if is_https else "todoke",
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
+        WTF_CSRF_HEADERS=["X-CSRFToken"],
+    )
+
+
+def _post(app: Flask, folder: Path) -> outbox.Post:
+    config = app.config
+    return outbox.Post(
+        templates=ROOT / "templates" / "mail",
+        base_url=config["BASE_URL"].rstrip("/"),
+        sender=config["MAIL_FROM"],
+        server=config["MAIL_SERVER"],
+        port=config["MAIL_PORT"],
+        username=config["MAIL_USERNAME"],
+        password=config["MAIL_PASSWORD"],
+        starttls=config["MAIL_STARTTLS"],
+        eml_folder=folder / "mail",
+        writes_eml=config["IS_DEMO"],
+        code_of=codes.code_of,
+    )
+
+
+def _add_extensions(app: Flask) -> None:
+    Htmx(app)
+    app.request_class = uploads.Request
+    if app.config["PROXY_HOPS"]:
+        hops = app.config["PROXY_HOPS"]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    # The order matters: the door and the sink stand before the CSRF check, which reads the whole body.
+    app.before_request(_open_database)
+    login = LoginManager(app)
+    login.user_loader(visitor.load)
+    login.anonymous_user = visitor.Nobody
+    login.session_protection = None  # sessions are rows; an address may change behind a proxy
+    app.before_request(guards.door(PUBLIC))
+    app.before_request(uploads.prepare)
+    CSRFProtect(app)
+    app.teardown_request(_close_database)
+    app.teardown_request(uploads.discard)
+    app.after_request(_add_headers)
+    app.after_request(_log_request)
+
+
+def _open_database() -> None:
+    g.request_id = secrets.token_hex(6)
+    g.started_at = datetime.now(UTC)
+    g.opened_db = db.connect(reuse_if_open=True)
+
+
+def _close_database(_: BaseException | None) -> None:
+    if g.pop("opened_db", False):  # a connection that was open before belongs to somebody else
+        db.close()
+
+
+def _add_pages(app: Flask) -> None:
+    for room in (home, onetime, auth, files, admin, office, inbox, statements, status, desk, demo):
+        app.register_blueprint(room.bp)
+
+
+def _add_headers(response: Response) -> Response:
+    headers = response.headers
+    headers["Content-Security-Policy"] = CSP
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    headers.add("Vary", "HX-Request")
+    if request.endpoint != "static":
+        headers["Cache-Control"] = "no-store"
+    if request.is_secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def _log_request(response: Response) -> Response:
+    """One line a request, without a path's ids' meaning, names, addresses of mail or form values."""
+    if request.endpoint != "static":
+        took = (datetime.now(UTC) - g.started_at).total_seconds() if "started_at" in g else 0
+        facts = {"id": g.get("request_id"), "method": request.method, "endpoint": request.endpoint}
+        log.info("request", extra={"facts": {**facts, "status": response.status_code, "ms": round(took * 1000)}})
+    return response
+
+
+def _add_errors(app: Flask) -> None:
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> tuple[str, int]:
+        return _error_page(error.status, error.message)
+
+    @app.errorhandler(CSRFError)
+    def stale(_: CSRFError) -> tuple[str, int]:
+        return _error_page(
+            400, "画面を開いてから時間がたったか、別の画面でログインし直したため、送信を確認できませんでした。"
+        )
+
+    @app.errorhandler(HTTPException)
+    def known(error: HTTPException) -> tuple[str, int] | HTTPException:
+        if error.code is None or error.code < 400:
+            return error
+        return _error_page(error.code, "")
+
+    @app.errorhandler(Exception)
+    def unknown(error: Exception) -> tuple[str, int]:
+        logging.getLogger("todoke").exception("request %s failed", g.get("request_id"))
+        return render_template("errors/500.html", request_id=g.get("request_id", "")), 500
+
+
+def _error_page(status: int, message: str) -> tuple[str, int]:
+    template = f"errors/{status}.html" if status in PAGES else "errors/400.html"
+    page = render_template(template, message=message, request_id=g.get("request_id", ""), back_url=_back_url())
+    return page, status
+
+
+PAGES = frozenset(int(path.stem) for path in (ROOT / "templates" / "errors").glob("[0-9]*.html"))
+
+
+def _back_url() -> str:
+    """Where the person came from, if that was a page of ours."""
+    came_from = urlsplit(request.referrer or "")
+    return (
+        came_from.path if came_from.netloc == request.host and came_from.path.startswith("/") else url_for("home.index")
+    )

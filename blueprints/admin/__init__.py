@@ -1,0 +1,44 @@
+"""/admin: where the fund's people log in, and from where each kind of person goes to its own pages."""
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from blueprints import fields
+from blueprints.auth import enter
+from blueprints.visitor import actor
+from exchange import sessions
+from exchange.errors import Refused
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+
+START = {"fund": "inbox.index", "desk": "desk.index"}
+
+
+class StaffForm(fields.Form):
+    login_id = fields.login_id()
+    password = fields.password("ログインパスワード", "ログインパスワードを入力してください。")
+    code = fields.one_time_password()
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    return redirect(url_for(START.get(current_user.kind, "files.outgoing")), 303)
+
+
+@bp.get("/login")
+def login() -> ResponseReturnValue:
+    return render_template("admin/login.html", form=StaffForm())
+
+
+@bp.post("/login")
+def log_in() -> ResponseReturnValue:
+    form = StaffForm()
+    if not form.validate():
+        return render_template("admin/login.html", form=form), 422
+    try:
+        token = sessions.log_in_staff(actor(), form.login_id.data, form.password.data, form.code.data)
+    except Refused as refused:
+        form.password.errors = [refused.message]
+        return render_template("admin/login.html", form=form), refused.status
+    return enter(token)

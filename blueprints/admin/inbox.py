@@ -1,0 +1,82 @@
+"""/admin/inbox: the fund's clerks open, keep and finish what offices have delivered."""
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from blueprints import answers, fields, guards, moves, paging
+from exchange import archives, pickups, transfers
+from models import FILING, Transfer
+
+bp = Blueprint("inbox", __name__, url_prefix="/admin/inbox")
+
+
+class RejectForm(fields.Form):
+    reason = fields.reason("不受理の理由")
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    state = request.args.get("state", "")
+    pager = paging.page_of(Transfer.filings(current_user.member, state))
+    counts = Transfer.counts(current_user.member, FILING)
+    return render_template("admin/inbox.html", pager=pager, items=pager.items, counts=counts, state=state)
+
+
+@bp.get("/<uid>")
+def detail(uid: str) -> ResponseReturnValue:
+    return _page(guards.transfer_or_404(uid, FILING), RejectForm())
+
+
+@bp.post("/<uid>/<any('opening', 'completion'):noun>")
+def move(uid: str, noun: str) -> ResponseReturnValue:
+    transfer, verb = guards.transfer_or_404(uid, FILING), moves.VERBS[noun]
+    moves.SIMPLE[verb](current_user.actor, transfer)
+    flash(moves.DONE[verb], "success")
+    return redirect(url_for("inbox.detail", uid=uid), 303)
+
+
+@bp.post("/<uid>/rejection")
+def reject(uid: str) -> ResponseReturnValue:
+    transfer, form = guards.transfer_or_404(uid, FILING), RejectForm()
+    if not form.validate():
+        return _page(transfer, form), 422
+    transfers.reject(current_user.actor, transfer, form.reason.data)
+    flash(moves.DONE["reject"], "success")
+    return redirect(url_for("inbox.detail", uid=uid), 303)
+
+
+@bp.post("/<uid>/download")
+def download(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, FILING)
+    pieces = pickups.copy(current_user.actor, transfer)
+    return answers.download(pieces, transfer.file_name, transfer.size, f"transfer-{transfer.receipt_number}.zip")
+
+
+@bp.post("/<uid>/entries/<int:number>")
+def open_entry(uid: str, number: int) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, FILING)
+    limits = archives.Limits(packed=transfer.size, unpacked=current_app.config["MAX_UNPACKED_BYTES"])
+    pieces = pickups.open_entry(current_user.actor, transfer, number, limits)
+    entry = transfer.inspection.entries[number]
+    name = entry["name"].rsplit("/", 1)[-1]
+    return answers.download(pieces, name, entry["size"], f"entry-{number}")
+
+
+def _page(transfer: Transfer, reject_form: RejectForm) -> str:
+    base = url_for("inbox.detail", uid=transfer.uid)
+    is_opened = transfer.state in pickups.OPENED_BY_FUND
+    entries = [
+        {"index": number, "url": f"{base}/entries/{number}", **entry}
+        for number, entry in enumerate(transfer.inspection.entries if is_opened else [])
+    ]
+    return render_template(
+        "admin/inbox_detail.html",
+        transfer=transfer,
+        inspection=transfer.inspection,
+        entries=entries,
+        timeline=answers.timeline(transfer),
+        next_moves=moves.buttons(current_user.actor, transfer, base, to=transfer.office.name),
+        may_download=is_opened and current_user.may("receive"),
+        reject_form=reject_form,
+    )

@@ -1,0 +1,125 @@
+"""/admin/statements: the fund's clerks make, check and deliver 帳票."""
+
+from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.file import FileRequired, MultipleFileField
+from wtforms import StringField
+from wtforms.validators import Length
+
+from blueprints import answers, fields, guards, moves, paging, uploads
+from blueprints.files import inspection_context
+from exchange import normalise, permissions, pickups, statements
+from models import STATEMENT, Office, Transfer
+
+bp = Blueprint("statements", __name__, url_prefix="/admin/statements")
+
+TITLE_LONGEST = 80
+
+
+class StatementForm(fields.Form):
+    kind = fields.kind(STATEMENT)
+    period = fields.period()
+    title = StringField(
+        "ファイル名",
+        [Length(max=TITLE_LONGEST, message=f"ファイル名は{TITLE_LONGEST}文字までで入力してください。")],
+        [fields.cleaned(normalise.text)],
+    )
+    note = fields.note()
+    token = fields.token()
+    file = MultipleFileField("添付するファイル", [FileRequired("ファイルが選ばれていません。1つ以上選んでください。")])
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    state = request.args.get("state", "")
+    pager = paging.page_of(Transfer.statements(current_user.member, state))
+    counts = Transfer.counts(current_user.member, STATEMENT)
+    return render_template("admin/statements.html", pager=pager, items=pager.items, counts=counts, state=state)
+
+
+@bp.get("/new")
+def choose_office() -> ResponseReturnValue:
+    permissions.require(current_user.actor, "prepare")
+    search = normalise.text(request.args.get("q", ""))
+    return render_template("admin/statement_office.html", offices=Office.open_ones(search), q=search)
+
+
+@bp.get("/new/<office_uid>")
+def form(office_uid: str) -> ResponseReturnValue:
+    permissions.require(current_user.actor, "prepare")
+    return _form_page(guards.office_or_404(office_uid), StatementForm())
+
+
+def _packing_sink(office_uid: str) -> uploads.IntoArchive:
+    permissions.require(current_user.actor, "prepare")
+    return uploads.IntoArchive(
+        statements.Packing(guards.office_or_404(office_uid), current_app.config["MAX_FILE_BYTES"])
+    )
+
+
+@bp.post("/new/<office_uid>")
+@uploads.takes_files(_packing_sink)
+def prepare(office_uid: str) -> ResponseReturnValue:
+    office, form = guards.office_or_404(office_uid), StatementForm()
+    if not form.validate():
+        return _form_page(office, form), 422
+    transfer = statements.prepare(
+        current_user.actor,
+        request.sink.packing,
+        uploads.clean_name(form.title.data),
+        fields.kind_chosen(form.kind.data, STATEMENT),
+        form.period.data,
+        form.note.data or "",
+        form.token.data,
+    )
+    flash(f"{office.name} あての帳票を作成しました。受付番号は {transfer.receipt_number} です。", "success")
+    return redirect(url_for("statements.detail", uid=transfer.uid), 303)
+
+
+@bp.get("/<uid>")
+def detail(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, STATEMENT)
+    return render_template(
+        "admin/statement_detail.html",
+        **inspection_context(transfer, "statements"),
+        entries=transfer.inspection.entries,
+        timeline=answers.timeline(transfer),
+        next_moves=_buttons(transfer),
+        window_ends_at=pickups.window_ends_at(transfer),
+        may_download=current_user.may("prepare"),
+    )
+
+
+@bp.get("/<uid>/inspection")
+def inspection(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, STATEMENT)
+    response = make_response(render_template("files/_inspection.html", **inspection_context(transfer, "statements")))
+    if transfer.inspection.is_over and request.htmx:
+        response.headers["HX-Refresh"] = "true"  # the buttons that wait for the verdict stand outside this fragment
+    return response
+
+
+@bp.post("/<uid>/<any('approval', 'delivery', 'approved-delivery', 'cancellation', 'recall'):noun>")
+def move(uid: str, noun: str) -> ResponseReturnValue:
+    transfer, verb = guards.transfer_or_404(uid, STATEMENT), moves.VERBS[noun]
+    moves.SIMPLE[verb](current_user.actor, transfer)
+    flash(f"{transfer.office.name}：{moves.DONE[verb]}", "success")
+    return redirect(url_for("statements.detail", uid=uid), 303)
+
+
+@bp.post("/<uid>/download")
+def download(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, STATEMENT)
+    pieces = pickups.copy(current_user.actor, transfer)
+    return answers.download(pieces, transfer.file_name, transfer.size, f"transfer-{transfer.receipt_number}.zip")
+
+
+def _form_page(office: Office, form: StatementForm) -> str:
+    max_bytes = current_app.config["MAX_FILE_BYTES"]
+    return render_template("admin/statement_form.html", office=office, form=form, max_bytes=max_bytes)
+
+
+def _buttons(transfer: Transfer) -> list[dict[str, object]]:
+    base = url_for("statements.detail", uid=transfer.uid)
+    return moves.buttons(current_user.actor, transfer, base, to=transfer.office.name)

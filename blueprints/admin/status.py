@@ -1,0 +1,71 @@
+"""/admin/status: whether everything the box needs is working, in words a clerk can read out on the phone."""
+
+from datetime import timedelta
+
+from flask import Blueprint, current_app, render_template
+from flask.typing import ResponseReturnValue
+
+from exchange import audit
+from models import Job, Mail, utc_now
+
+bp = Blueprint("status", __name__, url_prefix="/admin/status")
+
+MAIL_PATIENCE = timedelta(minutes=5)
+JOB_PATIENCE = timedelta(minutes=5)
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    rows = [*_networks(), _mail(), _jobs(), _checkpoints()]
+    return render_template("admin/status.html", rows=rows)
+
+
+def _networks() -> list[dict[str, str]]:
+    labels = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "STAFF_NETWORKS": "基金のネットワーク制限"}
+    return [
+        _row(label, "制限中", "ok", "")
+        if current_app.config[key]
+        else _row(
+            label,
+            "制限なし",
+            "error",
+            f"どこからでもログイン画面に届きます。設定 {key} に許可するネットワークを書いてください。",
+        )
+        for key, label in labels.items()
+    ]
+
+
+def _mail() -> dict[str, str]:
+    waiting = Mail.backlog(utc_now() - MAIL_PATIENCE)
+    if not current_app.config["MAIL_SERVER"] and not current_app.config["IS_DEMO"]():
+        return _row(
+            "メール", "送信サーバー未設定", "error", "設定 MAIL_SERVER を書くと、待っているメールから順に送られます。"
+        )
+    if waiting:
+        advice = "メールサーバーの状態を確認してください。待っているメールは失われません。"
+        return _row("メール", f"{waiting}件が5分以上待っています", "warn", advice)
+    return _row("メール", "正常", "ok", "")
+
+
+def _jobs() -> dict[str, str]:
+    late = Job.late(utc_now() - JOB_PATIENCE)
+    if late:
+        return _row(
+            "検査などの処理",
+            f"{late}件が5分以上待っています",
+            "warn",
+            "`flask worker` が動いているか確認してください。",
+        )
+    return _row("検査などの処理", "正常", "ok", "")
+
+
+def _checkpoints() -> dict[str, str]:
+    if audit.is_checkpoint_due(utc_now() - audit.CHECKPOINT_EVERY):
+        return _row(
+            "操作記録の封印", "2時間以上作られていません", "warn", "`flask worker` が動いているか確認してください。"
+        )
+    return _row("操作記録の封印", "正常", "ok", "")
+
+
+def _row(label: str, value: str, kind: str, advice: str) -> dict[str, str]:
+    return {"label": label, "value": value, "kind": kind, "advice": advice}

@@ -1,0 +1,73 @@
+"""Answers that several pages give: a document as a download, its Japanese file name, the timeline of a transfer."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, stream_with_context
+
+from models import Transfer
+
+ACTION_LABELS = {
+    "uploaded": "登録",
+    "inspected": "検査",
+    "approved": "承認",
+    "delivered": "配信",
+    "returned": "差戻し",
+    "cancelled": "取消",
+    "recalled": "引き戻し",
+    "completed": "処理完了",
+    "rejected": "不受理",
+    "requested": "受取要求",
+    "window_closed": "受取期間の終了",
+    "downloaded": "ZIPの保存",
+    "entry_opened": "ファイルを開いた",
+    "sent_whole": "送信完了",
+}
+RECEIVED = {"filing": "受領", "statement": "ダウンロード"}
+VERDICTS = {"accept": "問題なし", "warn": "注意あり", "reject": "不備あり"}
+
+
+def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str) -> Response:
+    """A document, streamed as an attachment. `fallback` is the ASCII name for programs that don't read `filename*`."""
+    response = Response(stream_with_context(pieces), mimetype="application/octet-stream")
+    response.headers["Content-Disposition"] = (
+        f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe='')}"
+    )
+    if name.lower().endswith(".zip"):
+        response.mimetype = "application/zip"
+    if size is not None:
+        response.content_length = size
+    return response
+
+
+def timeline(transfer: Transfer) -> list[dict[str, Any]]:
+    """The audit entries about a transfer in words: when, who, from which device and address, what."""
+    return [
+        {
+            "at": entry.at,
+            "who": entry.who,
+            "device": entry.device.label if entry.device else "",
+            "address": entry.address,
+            "label": _label(transfer, entry.action),
+            "facts_text": _facts(entry.details),
+        }
+        for entry in transfer.timeline()
+    ]
+
+
+def _label(transfer: Transfer, action: str) -> str:
+    event = action.partition(".")[2]
+    return RECEIVED[transfer.direction] if event == "received" else ACTION_LABELS[event]
+
+
+def _facts(details: dict[str, Any]) -> str:
+    if details.get("reason"):
+        return f"理由：{details['reason']}"
+    if "verdict" in details:
+        return VERDICTS[details["verdict"]]
+    if details.get("replaces"):
+        return f"差し戻された {details['replaces']} の出し直し"
+    if "bytes" in details:
+        return f"{details['bytes']:,} バイト"
+    return ""

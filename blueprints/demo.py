@@ -1,0 +1,33 @@
+"""/demo/mail: in a demonstration, the mails it has sent. Nowhere else do these pages exist."""
+
+from pathlib import Path
+
+from flask import Blueprint, current_app, render_template
+from flask.typing import ResponseReturnValue
+
+from blueprints import guards
+from exchange import outbox
+
+bp = Blueprint("demo", __name__, url_prefix="/demo")
+
+NEWEST = 100
+
+
+@bp.get("/mail")
+def mails() -> ResponseReturnValue:
+    guards.require_demo()
+    folder = _folder()
+    names = outbox.eml_names(folder)[:NEWEST]
+    return render_template("demo/mails.html", mails=[outbox.read_eml(folder / name) for name in names])
+
+
+@bp.get("/mail/<name>")
+def mail(name: str) -> ResponseReturnValue:
+    guards.require_demo()
+    folder = _folder()
+    known = guards.mail_or_404(name, outbox.eml_names(folder))
+    return render_template("demo/mail.html", mail=outbox.read_eml(folder / known))
+
+
+def _folder() -> Path:
+    return Path(current_app.instance_path) / "mail"

@@ -1,0 +1,107 @@
+"""Form fields that several pages ask for, normalised the same way everywhere: width never refuses anyone."""
+
+import re
+import secrets
+from collections.abc import Callable
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
+
+from exchange import normalise
+from exchange.transfers import NOTE_LONGEST, REASON_LONGEST
+from models import DocumentKind
+
+PERIOD = re.compile(r"(\d{4})[-/.年]?(0[1-9]|1[0-2]|[1-9])月?")
+CONTRACT_LONGEST = 60  # as typed, before its spaces and wide characters are normalised
+
+
+class Form(FlaskForm):
+    """The base of every form; flask-wtf adds and checks the CSRF token."""
+
+
+def required(sentence: str) -> InputRequired:
+    return InputRequired(sentence)
+
+
+def cleaned(function: Callable[[str], str]) -> Callable[[str | None], str]:
+    """A filter that takes what a missing field gives."""
+    return lambda typed: function(typed or "")
+
+
+def contract_number() -> StringField:
+    return StringField(
+        "契約番号",
+        [
+            required("契約番号を入力してください。「お知らせ」に記載されています。"),
+            Length(max=CONTRACT_LONGEST, message="契約番号が長すぎます。"),
+        ],
+        [cleaned(normalise.contract_number)],
+    )
+
+
+def login_id() -> StringField:
+    return StringField(
+        "ユーザーID",
+        [required("ユーザーIDを入力してください。"), Length(max=64, message="ユーザーIDが長すぎます。")],
+        [cleaned(normalise.login_id)],
+    )
+
+
+def one_time_password(label: str = "ワンタイムパスワード") -> StringField:
+    return StringField(label, [required(f"{label}を入力してください。")], [cleaned(normalise.code)])
+
+
+def password(label: str, sentence: str) -> PasswordField:
+    """Taken exactly as typed."""
+    return PasswordField(label, [required(sentence), Length(max=1024, message=f"{label}が長すぎます。")])
+
+
+def reason(label: str) -> TextAreaField:
+    message = f"{label}は{REASON_LONGEST}文字までで入力してください。"
+    return TextAreaField(
+        label,
+        [
+            required(f"{label}を入力してください。相手の画面に表示されます。"),
+            Length(max=REASON_LONGEST, message=message),
+        ],
+    )
+
+
+def kind(direction: str) -> SelectField:
+    return SelectField("種類", [required("種類を選んでください。")], choices=lambda: _kinds(direction))
+
+
+def kind_chosen(code: str, direction: str) -> DocumentKind:
+    """The row behind a choice that the form has already checked."""
+    return DocumentKind.named(direction, code)
+
+
+def period() -> StringField:
+    return StringField("対象年月", [Optional(), _period_is_a_month], [cleaned(_as_period)])
+
+
+def note() -> TextAreaField:
+    message = f"メモは{NOTE_LONGEST}文字までで入力してください。"
+    return TextAreaField("メモ", [Length(max=NOTE_LONGEST, message=message)])
+
+
+def token() -> HiddenField:
+    """Makes a form act once, however often it is sent."""
+    return HiddenField(default=lambda: secrets.token_hex(16), validators=[InputRequired()])
+
+
+def _kinds(direction: str) -> list[tuple[str, str]]:
+    return [("", "選んでください"), *((row.code, row.name) for row in DocumentKind.offered(direction))]
+
+
+def _as_period(typed: str) -> str:
+    """YYYY-MM from any common way to write a month; what isn't one stays as it is."""
+    plain = normalise.half_width(typed)
+    match = PERIOD.fullmatch(plain)
+    return f"{match[1]}-{int(match[2]):02d}" if match else plain
+
+
+def _period_is_a_month(_: Form, field: StringField) -> None:
+    if not re.fullmatch(r"\d{4}-\d{2}", field.data):
+        raise ValidationError("対象年月は 2026/04 のように、西暦の年と月で入力してください。")

@@ -1,0 +1,137 @@
+"""The door of every route: zones, audiences, default deny; and the only loaders of rows by an id from outside."""
+
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+
+from flask import Response, abort, current_app, g, redirect, render_template, request, url_for
+from flask_login import current_user
+
+from models import Membership, Office, Transfer
+
+OFFICE_KINDS = frozenset(("office_admin", "staff", "consultant"))
+STAFF_KINDS = frozenset(("fund", "desk"))
+
+# Blueprint → whom it serves once logged in. One that is missing here serves nobody.
+AUDIENCES: dict[str, frozenset[str]] = {
+    "home": OFFICE_KINDS | STAFF_KINDS,
+    "demo": OFFICE_KINDS | STAFF_KINDS,
+    "onetime": OFFICE_KINDS | STAFF_KINDS,
+    "auth": OFFICE_KINDS | STAFF_KINDS,
+    "files": OFFICE_KINDS,
+    "office": OFFICE_KINDS,
+    "admin": OFFICE_KINDS | STAFF_KINDS,
+    "inbox": frozenset(("fund",)),
+    "statements": frozenset(("fund",)),
+    "status": frozenset(("fund",)),
+    "desk": frozenset(("desk",)),
+}
+
+# Blueprint → the network zone it answers in; the others answer everywhere.
+ZONES = {
+    "auth": "vpn",
+    "files": "vpn",
+    "office": "vpn",
+    "inbox": "staff",
+    "statements": "staff",
+    "status": "staff",
+    "desk": "staff",
+}
+
+# What a person may reach before the first login's pages are done.
+BEFORE_REGISTRATION = frozenset(
+    (
+        "office.registration",
+        "office.register",
+        "office.test_archive",
+        "office.user_registration",
+        "office.register_user",
+        "office.waiting",
+        "auth.logout",
+        "auth.ended",
+    )
+)
+
+
+def zone() -> frozenset[str]:
+    """The network zones this request comes from. An empty list in the configuration means: from everywhere."""
+    address = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 — an address to compare with, not to bind to
+    zones = {"internet"}
+    for name, key in (("vpn", "VPN_NETWORKS"), ("staff", "STAFF_NETWORKS")):
+        networks = current_app.config[key]
+        if not networks or any(address in ip_network(network) for network in networks):
+            zones.add(name)
+    return frozenset(zones)
+
+
+def door(public: frozenset[str]) -> Callable[[], Response | str | tuple[str, int] | None]:
+    """The check before every request: the zone first, then whether the person may come in here at all."""
+
+    def check() -> Response | str | tuple[str, int] | None:
+        endpoint = request.endpoint
+        if endpoint is None or endpoint == "static":
+            return None
+        needed = _zone_needed(endpoint)
+        if needed is not None and needed not in zone():
+            return render_template("errors/403.html", message=OUTSIDE[needed]), 403
+        if endpoint in public:
+            return None
+        return _let_in(endpoint)
+
+    return check
+
+
+OUTSIDE = {
+    "vpn": "この画面は、VPN接続した端末からだけ開けます。「VPN接続を開始」を押してから、もう一度開いてください。",
+    "staff": "この画面は、基金の決められたネットワークからだけ開けます。",
+}
+
+
+def _zone_needed(endpoint: str) -> str | None:
+    if endpoint in ("admin.login", "admin.log_in"):
+        return "staff"
+    return ZONES.get(request.blueprint or "")
+
+
+def _let_in(endpoint: str) -> Response | None:
+    if not current_user.is_authenticated:
+        return _to_entrance()
+    if current_user.kind not in AUDIENCES.get(request.blueprint or "", ()):
+        abort(403)
+    if current_user.gate is not None and endpoint not in BEFORE_REGISTRATION:
+        return redirect(url_for(current_user.gate), 303)
+    return None
+
+
+def _to_entrance() -> Response:
+    """To where this page's people log in; a session that is over says why first."""
+    if "session_ended" in g:
+        where = url_for("auth.ended", why=g.session_ended)
+    elif request.path.startswith("/admin/") and request.blueprint != "office":
+        where = url_for("admin.login")
+    else:
+        where = url_for("auth.identity")
+    if request.headers.get("HX-Request"):
+        return Response(status=200, headers={"HX-Redirect": where})
+    return redirect(where, 303)
+
+
+def require_demo() -> None:
+    """The demonstration's pages don't exist in any other installation."""
+    if not current_app.config["IS_DEMO"]():
+        abort(404)
+
+
+def transfer_or_404(uid: str, direction: str = "") -> Transfer:
+    """A transfer this person may know of (of one direction, if named); for everybody else there is no such thing."""
+    return Transfer.known_to(current_user.member, uid, direction) or abort(404)
+
+
+def office_or_404(uid: str) -> Office:
+    """An office, for the fund's people."""
+    member: Membership = current_user.member
+    return (Office.by_uid(uid) if member.is_staff else None) or abort(404)
+
+
+def mail_or_404(name: str, names: list[str]) -> str:
+    """A file name out of those that exist."""
+    return name if name in names else abort(404)

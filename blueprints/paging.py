@@ -1,0 +1,36 @@
+"""Long lists in pages."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request, url_for
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Pager:
+    page: int
+    pages: int
+    total: int
+    items: list[Any]
+
+    @property
+    def prev_url(self) -> str | None:
+        return _url(self.page - 1) if self.page > 1 else None
+
+    @property
+    def next_url(self) -> str | None:
+        return _url(self.page + 1) if self.page < self.pages else None
+
+
+def page_of(query: Any) -> Pager:
+    """The page the address asks for; one beyond the end is the last."""
+    total = query.count()
+    pages = max(1, -(-total // PAGE))
+    page = min(max(1, request.args.get("page", 1, type=int)), pages)
+    return Pager(page, pages, total, list(query.paginate(page, PAGE)))
+
+
+def _url(page: int) -> str:
+    return url_for(request.endpoint or "", **(request.view_args or {}), **{**request.args, "page": page})

@@ -1,0 +1,128 @@
+"""Files in forms: parsed straight into the vault or the ZIP writer, and only where a route says that it takes files."""
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any, BinaryIO, Protocol
+
+from flask import current_app, request
+from flask.typing import ResponseReturnValue
+from htmx_flask.requests import HtmxAwareRequest
+from werkzeug.exceptions import BadRequest
+
+from exchange import vault
+from exchange.statements import Packing
+from exchange.transfers import FILE_NAME_LONGEST
+
+FORM_SLACK = 256 * 1024  # bytes a form may have besides its files
+
+View = Callable[..., ResponseReturnValue]
+
+
+class Sink(Protocol):
+    """Where the files of one request go."""
+
+    def open(self, name: str) -> Any: ...
+
+    def discard(self) -> None: ...
+
+
+class Request(HtmxAwareRequest):
+    """The request whose files never touch a temporary file."""
+
+    sink: Sink | None = None
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> Any:
+        if self.sink is None:
+            raise BadRequest("この画面ではファイルを受け取れません。")
+        return self.sink.open(clean_name(filename or ""))
+
+
+class Part:
+    """What the form parser writes one file into: `write` takes the bytes, its closing `seek(0)` says that all came."""
+
+    def __init__(self, write: Callable[[bytes], Any], close: Callable[[], None] = lambda: None) -> None:
+        self.write = write
+        self._close = close
+
+    def seek(self, *_: int) -> None:
+        self._close()
+
+    def close(self) -> None:
+        """The request is over; the sink decides what stays."""
+
+
+class OneFile:
+    """Takes one file into the vault; an empty field and any further file into nothing."""
+
+    def __init__(self, limit: int) -> None:
+        self.receiving: vault.Receiving | None = None
+        self._limit = limit
+
+    def open(self, name: str) -> Part:
+        if not name or self.receiving is not None:
+            return Part(len)
+        self.receiving = vault.Receiving(self._limit)
+        return Part(self.receiving.write)
+
+    def discard(self) -> None:
+        if self.receiving is not None:
+            self.receiving.discard()
+
+
+class IntoArchive:
+    """Takes all files into the ZIP that is being packed for an office."""
+
+    def __init__(self, packing: Packing) -> None:
+        self.packing = packing
+
+    def open(self, name: str) -> Part:
+        if not name:
+            return Part(len)
+        entry: BinaryIO = self.packing.open(name)
+        return Part(entry.write, entry.close)
+
+    def discard(self) -> None:
+        self.packing.discard()
+
+
+def takes_files(make_sink: Callable[..., Sink]) -> Callable[[View], View]:
+    """Marks a view whose form may carry files; `make_sink` gets the view's arguments and asks for the permission
+    first.
+    """
+
+    def mark(view: View) -> View:
+        view.make_sink = make_sink  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def prepare() -> None:
+    """Before the body is read: open the sink of a view that takes files, and its larger limit."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    make_sink = getattr(view, "make_sink", None)
+    if make_sink is not None:
+        request.max_content_length = current_app.config["MAX_FILE_BYTES"] + FORM_SLACK
+        request.sink = make_sink(**(request.view_args or {}))
+
+
+def discard(_: BaseException | None = None) -> None:
+    """After the request: what no verb kept goes."""
+    if getattr(request, "sink", None) is not None:
+        request.sink.discard()
+
+
+def clean_name(name: str) -> str:
+    """The file's own name, composed, without folders, control characters or more than FILE_NAME_LONGEST characters."""
+    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(char for char in base if unicodedata.category(char)[0] != "C")
+    stem, dot, suffix = visible.strip().rpartition(".")
+    if not dot:
+        return visible.strip()[:FILE_NAME_LONGEST]
+    return stem[: FILE_NAME_LONGEST - len(suffix) - 1] + dot + suffix

@@ -1,0 +1,106 @@
+"""Who is on the other side of this request: the logged-in person, as flask-login's user and as an actor for the
+verbs.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from flask import g, request
+from flask_login import AnonymousUserMixin, UserMixin, current_user
+
+from exchange import people, permissions, sessions
+from exchange.actors import Actor
+from models import LoginSession, utc_now
+
+
+class Nobody(AnonymousUserMixin):
+    """A stranger."""
+
+    actor = None
+
+
+@dataclass(frozen=True)
+class Visitor(UserMixin):
+    """A logged-in member. `token` is what the cookie carries; the row behind it holds only its hash."""
+
+    session: LoginSession
+    token: str
+
+    def get_id(self) -> str:
+        return self.token
+
+    @cached_property
+    def actor(self) -> Actor:
+        return Actor(self.session.membership, self.session.device, request.remote_addr or "", utc_now())
+
+    @property
+    def member(self):
+        return self.session.membership
+
+    @property
+    def name(self) -> str:
+        return self.member.user.name
+
+    @property
+    def login_id(self) -> str:
+        return self.member.login_id
+
+    @property
+    def kind(self) -> str:
+        return self.member.kind
+
+    @property
+    def office_name(self) -> str | None:
+        return self.member.office.display_name if self.member.office else None
+
+    @property
+    def is_fund(self) -> bool:
+        return self.kind == "fund"
+
+    @property
+    def is_desk(self) -> bool:
+        return self.kind == "desk"
+
+    @property
+    def is_office(self) -> bool:
+        return not self.member.is_staff
+
+    @property
+    def seconds_left(self) -> int:
+        return max(0, int((sessions.ends_at(self.session) - utc_now()).total_seconds()))
+
+    @property
+    def idle_seconds(self) -> int:
+        return int(sessions.IDLE.total_seconds())
+
+    @cached_property
+    def gate(self) -> str | None:
+        """The endpoint that the first login still owes, or None."""
+        if people.needs_office_setup(self.member):
+            return "office.registration" if self.kind == "office_admin" else "office.waiting"
+        if people.needs_registration(self.member):
+            return "office.user_registration"
+        return None
+
+    @property
+    def is_gated(self) -> bool:
+        return self.gate is not None
+
+    def may(self, word: str) -> bool:
+        return permissions.may(self.actor, word)
+
+
+def load(token: str) -> Visitor | None:
+    """flask-login's user loader. Why a session is over stays in `g` for the door."""
+    resumed = sessions.resume(token, "in", utc_now())
+    if isinstance(resumed, sessions.Ended):
+        g.session_ended = resumed.why
+        return None
+    return Visitor(resumed, token) if resumed else None
+
+
+def actor() -> Actor:
+    """The actor of this request: the visitor, or a stranger at an address."""
+    if current_user.is_authenticated:
+        return current_user.actor
+    return Actor(address=request.remote_addr or "", at=utc_now())

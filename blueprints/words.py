@@ -1,0 +1,115 @@
+"""What every template knows: the fund's names, the visitor and the menu, labels of states, dates and sizes in
+Japanese.
+"""
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask, current_app, request, url_for
+from flask_login import current_user
+
+from exchange import normalise, settings
+
+JST = ZoneInfo("Asia/Tokyo")
+CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
+VERSION = re.search(r"^## (\S+)", CHANGELOG.read_text(), re.MULTILINE)[1]  # the newest release stands first
+
+STATE_LABELS = {
+    "filing": {
+        "uploaded": "承認待ち",
+        "approved": "配信待ち",
+        "delivered": "配信済",
+        "received": "受領済",
+        "completed": "処理完了",
+        "rejected": "不受理",
+        "returned": "差戻し",
+        "cancelled": "取消",
+        "expired": "期限切れ",
+    },
+    "statement": {
+        "uploaded": "確認待ち",
+        "approved": "配信待ち",
+        "delivered": "配信済",
+        "requested": "受取要求済",
+        "received": "受取済",
+        "cancelled": "取消",
+        "expired": "期限切れ",
+    },
+}
+INSPECTION_LABELS = {
+    "waiting": "検査待ち",
+    "running": "検査中",
+    "passed": "検査済",
+    "warned": "検査済（注意あり）",
+    "failed": "検査で不備",
+    "quarantined": "隔離",
+}
+OFFICE_MENU = (("files.outgoing", "届書の送信"), ("files.incoming", "帳票の受取"))
+FUND_MENU = (("inbox.index", "受信箱（届書）"), ("statements.index", "帳票の配信"), ("status.index", "稼働状況"))
+DESK_MENU = (("desk.index", "事業所と端末"),)
+
+
+def teach(app: Flask) -> None:
+    app.context_processor(_facts)
+    app.add_template_filter(_jst, "jst")
+    app.add_template_filter(_jst_date, "jst_date")
+    app.add_template_filter(_jst_both, "jst_both")
+    app.add_template_filter(_bytes, "bytes")
+    app.add_template_filter(_state_label, "state_label")
+    app.add_template_filter(_inspection_label, "inspection_label")
+
+
+def _facts() -> dict[str, Any]:
+    decided = settings.every()
+    names = ("service_name", "fund_name", "fund_contact", "credential_line")
+    is_known = current_user.is_authenticated
+    return {
+        **{name: decided[name] for name in names},
+        "app_version": VERSION,
+        "is_demo": current_app.config["IS_DEMO"](),
+        "visitor": current_user if is_known else None,
+        "menu": _menu() if is_known and not current_user.is_gated else [],
+    }
+
+
+def _menu() -> list[dict[str, Any]]:
+    entries = OFFICE_MENU if current_user.is_office else FUND_MENU if current_user.is_fund else DESK_MENU
+    room = request.path.rstrip("/")
+    urls = [(url_for(endpoint), label) for endpoint, label in entries]
+    # The longest address that begins this page's own is where we are: /files/statements before /files/.
+    here = max((url for url, _ in urls if f"{room}/".startswith(f"{url.rstrip('/')}/")), key=len, default="")
+    return [{"label": label, "url": url, "current": url == here} for url, label in urls]
+
+
+def _jst(at: datetime) -> str:
+    return f"{at.astimezone(JST):%Y/%m/%d %H:%M}"
+
+
+def _jst_date(at: datetime) -> str:
+    return f"{at.astimezone(JST):%Y/%m/%d}"
+
+
+def _jst_both(at: datetime) -> str:
+    """2026年11月23日（令和8年） 14:05"""
+    local = at.astimezone(JST)
+    era_year = normalise.era(local.date()).partition("年")[0]
+    return f"{local.year}年{local.month}月{local.day}日（{era_year}年） {local:%H:%M}"
+
+
+def _bytes(size: int) -> str:
+    """1,607,507 バイト（1.6 MB）"""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if size >= factor:
+            return f"{size:,} バイト（{size / factor:.1f} {unit}）"
+    return f"{size:,} バイト"
+
+
+def _state_label(state: str, direction: str = "filing") -> str:
+    return STATE_LABELS[direction][state]
+
+
+def _inspection_label(state: str) -> str:
+    return INSPECTION_LABELS[state]

@@ -1,0 +1,308 @@
+"""Every `flask …` command, and the worker: which job kind is which verb."""
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from exchange import (
+    archives,
+    audit,
+    demonstration,
+    inspections,
+    installation,
+    jobs,
+    letters,
+    normalise,
+    onetime,
+    outbox,
+    people,
+    permissions,
+    pickups,
+    registration_file,
+    registrations,
+    sessions,
+    throttle,
+    vault,
+)
+from exchange.actors import command_line, system
+from exchange.errors import Refused
+from models import Office, db, utc_now
+
+JST = ZoneInfo("Asia/Tokyo")
+CHORES_EVERY = timedelta(minutes=1)
+log = logging.getLogger("todoke.worker")
+
+
+def register(app: Flask) -> None:
+    for command in (
+        setup,
+        demo,
+        worker,
+        migrate,
+        letter,
+        import_registrations,
+        inspect_archive,
+        audit_group,
+        vault_group,
+    ):
+        app.cli.add_command(command)
+    if is_running("run") and app.config["RUN_JOBS"]:
+        threading.Thread(target=_work, args=(app, threading.Event()), daemon=True, name="jobs").start()
+
+
+def is_running(command: str) -> bool:
+    """Whether this process was started as `flask <command>`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.info_name == command
+
+
+# ── the worker ──
+
+
+def handlers(app: Flask) -> dict[str, jobs.Handler]:
+    limits = archives.Limits(packed=app.config["MAX_FILE_BYTES"], unpacked=app.config["MAX_UNPACKED_BYTES"])
+    return {
+        "inspect": lambda job: inspections.run(system(), int(job.subject), limits, job.progress),
+        "mail_code": lambda job: onetime.mail_code(system(), int(job.subject)),
+    }
+
+
+def chores() -> Callable[[], bool]:
+    """What the worker does besides jobs: mail at once, housekeeping each minute.
+
+    The answer says whether there was work.
+    """
+    next_round = [datetime.min.replace(tzinfo=ZoneInfo("UTC"))]
+
+    def run() -> bool:
+        now = utc_now()
+        if now >= next_round[0]:
+            next_round[0] = now + CHORES_EVERY
+            keep_house(now)
+        return outbox.send_due(now)
+
+    return run
+
+
+def keep_house(now: datetime) -> None:
+    pickups.close_windows(now)
+    throttle.sweep(now)
+    onetime.sweep(now)
+    sessions.sweep(now)
+    if audit.is_checkpoint_due(now):
+        audit.write_checkpoint(now)
+
+
+def _work(app: Flask, stop: threading.Event) -> None:
+    with db.connection_context():
+        jobs.loop(handlers(app), chores(), stop)
+
+
+@click.command()
+@with_appcontext
+def worker() -> None:
+    """Run jobs and send mail until stopped (a deployed site; `flask run` does it by itself)."""
+    _work(current_app._get_current_object(), threading.Event())
+
+
+# ── setting up ──
+
+
+@click.command()
+@click.option("--fund", prompt="基金名")
+@click.option("--contact", prompt="問い合わせ先（電話・メールなど）")
+@click.option("--name", prompt="最初の職員の氏名")
+@click.option("--login-id", prompt="最初の職員のユーザーID（8～15文字の半角英数字）")
+@click.option("--mail", prompt="最初の職員のメールアドレス")
+@with_appcontext
+def setup(fund: str, contact: str, name: str, login_id: str, mail: str) -> None:
+    """Make the fund and its first clerk; prints the clerk's password and authenticator secret once."""
+    login_id, mail = normalise.login_id(login_id), normalise.mail(mail)
+    if not fund.strip() or not normalise.is_login_id(login_id) or not normalise.is_mail(mail):
+        _stop("基金名、8～15文字の半角英数字のユーザーID、メールアドレスを正しく入力してください。")
+    with db.atomic():
+        _refusing(people.establish_fund, command_line(), normalise.text(fund), normalise.text(contact))
+        newcomer, secret = people.add_staff(
+            command_line(), "fund", login_id, normalise.person_name(name), mail, tuple(permissions.FUND_WORDS)
+        )
+    click.echo("基金と最初の職員を登録しました。次の2つは二度と表示されません。安全な場所に控えてください。")
+    click.echo(f"  ログインパスワード        {newcomer.password}")
+    click.echo(f"  認証アプリに登録するキー  {secret}")
+    click.echo(f"ログイン画面: {current_app.config['BASE_URL']}/admin/login")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="print what acceptance tests and scripts read")
+@with_appcontext
+def demo(as_json: bool) -> None:
+    """Make the demonstration's offices and people in an empty installation, and print them."""
+    file = Path(current_app.instance_path) / installation.DEMO
+    made = _refusing(demonstration.seed, command_line(), file, current_app.config["BASE_URL"].rstrip("/"))
+    click.echo(json.dumps(made, ensure_ascii=False) if as_json else _demo_text(made))
+
+
+def _demo_text(made: dict[str, Any]) -> str:
+    lines = ["", "デモ環境の利用者（パスワードは instance/demo.json にもあります）"]
+    for office in made["offices"]:
+        lines += ["", f"■ {office['office_name']}　契約番号 {office['contract_number']}"]
+        lines += [f"  圧縮パスワード {office['archive_password'] or '（管理者が初回ログインで決めます）'}"]
+        lines += [f"  {user['login_id']:<12}{user['password']:<20}{user['name']}" for user in office["users"]]
+    lines += ["", f"■ 基金の職員　{made['base_url']}/admin/login"]
+    for one in made["staff"]:
+        lines += [f"  {one['login_id']:<12}{one['password']:<20}{one['name']}　認証アプリのキー {one['totp_secret']}"]
+    lines += ["", f"届いたメール       {made['base_url']}/demo/mail", f"はじめる           {made['base_url']}/", ""]
+    return "\n".join(lines)
+
+
+@click.command()
+@with_appcontext
+def migrate() -> None:
+    """Bring the database to this version of the program. Take a copy of instance/ first."""
+    applied = installation.migrate()
+    click.echo("\n".join(applied) if applied else "nothing to do")
+
+
+# ── offices ──
+
+
+@click.command("import-registrations")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--password", help="of password ZIPs")
+@click.option("--dry-run", is_flag=True, help="judge only")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="the day to judge dates by")
+@click.option("--json", "as_json", is_flag=True)
+@with_appcontext
+def import_registrations(
+    files: tuple[Path, ...], password: str | None, dry_run: bool, today: datetime | None, as_json: bool
+) -> None:
+    """Register the offices of 電子連携管理者登録届 files: all of them or none."""
+    day = today.date() if today else utc_now().astimezone(JST).date()
+    read = [registration_file.read(path.read_bytes(), password, day) for path in files]
+    judged = registrations.judge(read)
+    for path, file in zip(files, judged, strict=True):
+        click.echo(
+            json.dumps(file.as_json(path.name), ensure_ascii=False) if as_json else _judged_text(path.name, file)
+        )
+    if any(file.verdict == "reject" for file in judged):
+        sys.exit(1)
+    if not dry_run:
+        offices = _refusing(registrations.register, command_line(), read)
+        if not as_json:
+            click.echo("\n".join(f"登録しました: {office.contract_number} {office.name}" for office in offices))
+
+
+def _judged_text(name: str, file: registration_file.RegistrationFile) -> str:
+    lines = [f"{name}: {'受付できます' if file.verdict == 'accept' else '誤りがあります'}"]
+    for row in file.as_json(name)["rows"]:  # type: ignore[attr-defined]
+        for kind, found in (("誤り", row["errors"]), ("注意", row["warnings"])):
+            lines += [
+                f"  {row['line']}行目 {one['column']}列 {kind}（{one['code']}）: {one['message']}" for one in found
+            ]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.argument("contract")
+@with_appcontext
+def letter(contract: str) -> None:
+    """Issue the download key and initial password of an office and print its letter once; the old ones are void."""
+    office = Office.by_contract(normalise.contract_number(contract))
+    if office is None:
+        _stop("その契約番号の事業所はありません。")
+    secrets = _refusing(letters.issue_secrets, command_line(), office)
+    today: date = utc_now().astimezone(JST).date()
+    click.echo(letters.as_text(office, secrets, current_app.config["BASE_URL"].rstrip("/"), normalise.era(today)))
+
+
+# ── checking ──
+
+
+@click.command("inspect-archive")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--password", required=True)
+@click.option("--json", "as_json", is_flag=True)
+@with_appcontext
+def inspect_archive(files: tuple[Path, ...], password: str, as_json: bool) -> None:
+    """Judge password ZIPs as an upload would be, with the default settings; exit 1 if any is rejected."""
+    is_rejected = False
+    for path in files:
+        with path.open("rb") as stream:
+            result = archives.inspect(stream, password)
+        is_rejected |= result.verdict == "reject"
+        click.echo(
+            json.dumps(_inspected(path, result), ensure_ascii=False) if as_json else _inspected_text(path, result)
+        )
+    sys.exit(1 if is_rejected else 0)
+
+
+def _inspected(path: Path, result: archives.Inspection) -> dict[str, Any]:
+    findings = [{"code": one.code, "message": one.message, "entry": one.entry} for one in result.findings]
+    entries = [
+        {"name": one.name, "size": one.size, "method": one.method, "sha256": one.sha256} for one in result.entries
+    ]
+    return {"file": path.name, "verdict": result.verdict, "findings": findings, "entries": entries}
+
+
+def _inspected_text(path: Path, result: archives.Inspection) -> str:
+    lines = [f"{path.name}: {result.verdict}"]
+    lines += [f"  {one.code}: {one.message}" for one in result.findings]
+    lines += [f"  {one.size:>12,}  {one.method:<9}  {one.name}" for one in result.entries]
+    return "\n".join(lines)
+
+
+audit_group = AppGroup("audit", help="The log of everything anybody did.")
+vault_group = AppGroup("vault", help="The encrypted documents.")
+
+
+@audit_group.command("verify")
+def audit_verify() -> None:
+    """Walk the hash chain and hold the signed checkpoints against it; exit 1 when something was changed."""
+    verdict = audit.verify()
+    click.echo(f"{verdict.entries} entries, {verdict.checkpoints} checkpoints")
+    for problem in verdict.problems:
+        click.echo(problem, err=True)
+    sys.exit(0 if verdict.is_sound else 1)
+
+
+@vault_group.command("check")
+@click.option("--json", "as_json", is_flag=True)
+def vault_check(as_json: bool) -> None:
+    """Compare rows with files and decrypt every object; exit 1 when one is missing or damaged."""
+    report = vault.check()
+    facts = {
+        "objects": report.objects,
+        "missing": list(report.missing),
+        "damaged": list(report.damaged),
+        "orphans": list(report.orphans),
+        "unfinished": report.unfinished,
+    }
+    click.echo(json.dumps(facts) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))
+    sys.exit(0 if report.is_sound else 1)
+
+
+@vault_group.command("sweep")
+def vault_sweep() -> None:
+    """Remove files older than an hour that no row names."""
+    click.echo(f"{vault.sweep()} files removed")
+
+
+def _refusing(verb: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a verb; its refusal becomes the command's."""
+    try:
+        return verb(*arguments)
+    except Refused as refused:
+        _stop(refused.message)
+
+
+def _stop(sentence: str) -> None:
+    raise click.ClickException(sentence)

@@ -1,0 +1,34 @@
+// Small things every page shares: the mark that scripts run, IME-safe Enter, confirmation of plain forms,
+// notices that stay until dismissed, and the moment of printing.
+(function () {
+  "use strict";
+  document.documentElement.classList.add("td-js");
+
+  // Enter that only ends an IME conversion must not send the form.
+  document.addEventListener("keydown", function (event) {
+    if (event.key === "Enter" && (event.isComposing || event.keyCode === 229)) {
+      if (event.target.tagName === "INPUT") { event.preventDefault(); }
+    }
+  }, true);
+
+  // Forms that htmx sends ask through hx-confirm; all others through data-confirm.
+  document.addEventListener("submit", function (event) {
+    var words = event.target.getAttribute("data-confirm");
+    if (words && !window.confirm(words)) { event.preventDefault(); event.stopImmediatePropagation(); }
+  }, true);
+
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest("[data-dismiss]");
+    if (!button) { return; }
+    var notice = button.closest(".td-notice");
+    if (notice) { notice.remove(); }
+    var main = document.getElementById("main");
+    if (main) { main.focus(); }
+  });
+
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("[data-print-time]").forEach(function (spot) {
+      spot.textContent = new Date().toLocaleString("ja-JP", { timeZone: "Asia/Tokyo" });
+    });
+  });
+})();

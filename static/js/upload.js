@@ -1,0 +1,103 @@
+// Forms marked data-upload: a size check before anything is sent, a progress bar and a way to stop (drop.js: the drop area).
+// Without this script the same form is an ordinary multipart form. All words stand in the form's data-… attributes.
+(function () {
+  "use strict";
+  if (!window.FormData || !window.DOMParser) { return; }
+  var running = null;
+
+  function part(form, name) { return form.querySelector("[data-upload-" + name + "]"); }
+  function fileField(form) { return form.querySelector("input[type=file]"); }
+  function words(form, name, value) { return (form.getAttribute("data-words-" + name) || "").replace("{}", value || ""); }
+
+  function say(form, text) {
+    var spot = part(form, "error");
+    spot.textContent = text;
+    spot.hidden = !text;
+    fileField(form).setAttribute("aria-invalid", text ? "true" : "false");
+    if (text) { window.todoke.focusOn(spot); }
+  }
+
+  function tooBig(form) {
+    var limit = Number(form.getAttribute("data-max-bytes"));
+    var total = Array.prototype.reduce.call(fileField(form).files, function (sum, file) { return sum + file.size; }, 0);
+    return limit > 0 && total > limit;
+  }
+
+  function check(form) {
+    say(form, tooBig(form) ? words(form, "too-big") : "");
+    return !tooBig(form);
+  }
+
+  function showRunning(form, isRunning) {
+    part(form, "progress").hidden = !isRunning;
+    form.setAttribute("aria-busy", isRunning ? "true" : "false");
+    form.querySelectorAll("button[type=submit]").forEach(function (button) { button.disabled = isRunning; });
+  }
+
+  function onProgress(form, event) {
+    if (!event.lengthComputable) { return; }
+    var percent = Math.floor(100 * event.loaded / event.total);
+    form.querySelector("progress").value = percent;
+    part(form, "status").textContent = percent < 100 ? words(form, "sending", percent) : words(form, "checking");
+  }
+
+  function replaceMain(answer) {
+    document.querySelector("main").replaceWith(answer);
+    if (window.htmx) { window.htmx.process(answer); }
+  }
+
+  function showRefusal(form, request) {
+    var answer = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("main");
+    if (!answer) { say(form, words(form, "failed")); return; }
+    var kept = fileField(form).files;
+    replaceMain(answer);
+    var field = answer.querySelector("form[data-upload] input[type=file]");
+    if (field && kept.length) { field.files = kept; field.dispatchEvent(new Event("change", { bubbles: true })); }
+    if (!window.todoke.focusOnErrors(answer)) { window.todoke.focusOn(answer.querySelector("h1")); }
+  }
+
+  // The request has already followed the redirect and used up the notice of success: show that very answer
+  // under its own address instead of asking for it again.
+  function showResult(request) {
+    var page = new DOMParser().parseFromString(request.responseText, "text/html");
+    var answer = page.querySelector("main");
+    if (!answer || !page.querySelector("[data-session]")) { window.location.assign(request.responseURL); return; }
+    window.history.pushState({ todoke: "upload" }, "", request.responseURL);
+    document.title = page.title;
+    replaceMain(answer);
+    window.scrollTo(0, 0);
+    window.todoke.focusOn(answer.querySelector("h1"));
+  }
+
+  function send(form) {
+    var request = running = new XMLHttpRequest();
+    request.open("POST", form.action);
+    request.setRequestHeader("X-Requested-With", "todoke-upload");
+    request.upload.addEventListener("progress", function (event) { onProgress(form, event); });
+    request.addEventListener("loadend", function () { running = null; showRunning(form, false); });
+    request.addEventListener("load", function () {
+      if (request.status < 400) { showResult(request); } else { showRefusal(form, request); }
+    });
+    request.addEventListener("error", function () { say(form, words(form, "failed")); });
+    request.addEventListener("abort", function () { say(form, words(form, "stopped")); });
+    showRunning(form, true);
+    request.send(new FormData(form));
+  }
+
+  window.addEventListener("popstate", function () { window.location.reload(); });
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (!form.hasAttribute("data-upload") || event.defaultPrevented) { return; }
+    if (!fileField(form).files.length) { return; }  // the server names what is missing
+    event.preventDefault();
+    if (!running && check(form)) { say(form, ""); send(form); }
+  });
+  document.addEventListener("change", function (event) {
+    if (event.target.type === "file" && event.target.form && event.target.form.hasAttribute("data-upload")) {
+      check(event.target.form);
+    }
+  });
+  document.addEventListener("click", function (event) {
+    if (event.target.closest("[data-upload-stop]") && running) { running.abort(); }
+  });
+})();
