@@ -70,6 +70,7 @@ CSP = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+ErrorPage = tuple[str, int, dict[str, str]]
 log = logging.getLogger("todoke.requests")
 
 
@@ -196,17 +197,17 @@ def _log_request(response: Response) -> Response:
 
 def _add_errors(app: Flask) -> None:
     @app.errorhandler(Refused)
-    def refused(error: Refused) -> tuple[str, int]:
+    def refused(error: Refused) -> ErrorPage:
         return _error_page(error.status, error.message)
 
     @app.errorhandler(CSRFError)
-    def stale(_: CSRFError) -> tuple[str, int]:
+    def stale(_: CSRFError) -> ErrorPage:
         return _error_page(
             400, "画面を開いてから時間がたったか、別の画面でログインし直したため、送信を確認できませんでした。"
         )
 
     @app.errorhandler(HTTPException)
-    def known(error: HTTPException) -> tuple[str, int] | HTTPException:
+    def known(error: HTTPException) -> ErrorPage | HTTPException:
         if error.code is None or error.code < 400:
             return error
         return _error_page(error.code, "")
@@ -217,10 +218,12 @@ def _add_errors(app: Flask) -> None:
         return render_template("errors/500.html", request_id=g.get("request_id", "")), 500
 
 
-def _error_page(status: int, message: str) -> tuple[str, int]:
+def _error_page(status: int, message: str) -> ErrorPage:
     template = f"errors/{status}.html" if status in PAGES else "errors/400.html"
     page = render_template(template, message=message, request_id=g.get("request_id", ""), back_url=_back_url())
-    return page, status
+    # An answer to htmx takes the place of the whole page's main part, not of the row that asked.
+    whole = {"HX-Retarget": "main", "HX-Reswap": "outerHTML", "HX-Reselect": "main"}
+    return page, status, whole if request.htmx else {}
 
 
 PAGES = frozenset(int(path.stem) for path in (ROOT / "templates" / "errors").glob("[0-9]*.html"))

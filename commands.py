@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -112,7 +113,10 @@ def _work(app: Flask, stop: threading.Event) -> None:
 @with_appcontext
 def worker() -> None:
     """Run jobs and send mail until stopped (a deployed site; `flask run` does it by itself)."""
-    _work(current_app._get_current_object(), threading.Event())
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: (stop.set(), jobs.wake.set()))
+    _work(current_app._get_current_object(), stop)
 
 
 # ── setting up ──

@@ -75,7 +75,7 @@ def utc_now() -> datetime:
 
 
 class MomentField(DateTimeField):
-    """Aware datetimes in Python; UTC text in the database (`YYYY-MM-DD HH:MM:SS.ffffff`), so text order is time order."""
+    """Aware datetimes in Python; in the database UTC text, `YYYY-MM-DD HH:MM:SS.ffffff`: text order is time order."""
 
     FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 

@@ -3,13 +3,14 @@
 import re
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from exchange import normalise
-from exchange.transfers import NOTE_LONGEST, REASON_LONGEST
+from exchange.transfers import NOTE_LONGEST, REASON_LONGEST, Slip
 from models import DocumentKind
 
 PERIOD = re.compile(r"(\d{4})[-/.年]?(0[1-9]|1[0-2]|[1-9])月?")
@@ -72,9 +73,10 @@ def kind(direction: str) -> SelectField:
     return SelectField("種類", [required("種類を選んでください。")], choices=lambda: _kinds(direction))
 
 
-def kind_chosen(code: str, direction: str) -> DocumentKind:
-    """The row behind a choice that the form has already checked."""
-    return DocumentKind.named(direction, code)
+def slip(form: Any, direction: str, file_name: str) -> Slip:
+    """What a form with kind, period, note and token tells of its document, which is named after its kind if nameless."""
+    kind = DocumentKind.named(direction, form.kind.data)
+    return Slip(kind, file_name or f"{kind.name}.zip", form.period.data, form.note.data or "", form.token.data)
 
 
 def period() -> StringField:

@@ -6,7 +6,6 @@ from flask import Blueprint, current_app, flash, make_response, redirect, render
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.file import FileField, FileRequired
-from werkzeug.datastructures import FileStorage
 from wtforms import HiddenField
 
 from blueprints import answers, fields, guards, moves, paging, uploads
@@ -69,17 +68,8 @@ def upload() -> ResponseReturnValue:
     form = UploadForm()
     if not form.validate() or request.sink.receiving is None:
         return _upload_page(form), 422
-    file: FileStorage = form.file.data
-    transfer = transfers.upload(
-        current_user.actor,
-        request.sink.receiving,
-        uploads.clean_name(file.filename or ""),
-        fields.kind_chosen(form.kind.data, FILING),
-        form.period.data,
-        form.note.data or "",
-        form.token.data,
-        _replaced(form),
-    )
+    slip = fields.slip(form, FILING, uploads.clean_name(form.file.data.filename))
+    transfer = transfers.upload(current_user.actor, request.sink.receiving, slip, _replaced(form))
     flash(f"アップロードしました。受付番号は {transfer.receipt_number} です。検査が終わると承認できます。", "success")
     return redirect(url_for("files.detail", uid=transfer.uid), 303)
 
@@ -170,7 +160,6 @@ def _list(direction: str, template: str) -> ResponseReturnValue:
     member, state = current_user.member, request.args.get("state", "")
     query = Transfer.filings(member, state) if direction == FILING else Transfer.statements(member, state)
     pager = paging.page_of(query)
-    held = current_user.member.words()
     return render_template(
         template,
         pager=pager,
@@ -181,7 +170,7 @@ def _list(direction: str, template: str) -> ResponseReturnValue:
         may_select=[
             {"verb": moves.NOUNS[verb], "label": label, "needs_reason": verb == "send_back"}
             for verb, (label, words) in BULK.items()
-            if held.issuperset(words)
+            if current_user.held.issuperset(words)
         ],
     )
 
@@ -225,7 +214,7 @@ def _do(transfer: Transfer, verb: str, act: Callable[[Actor, Transfer], None]) -
 
 def _buttons(transfer: Transfer) -> list[dict[str, object]]:
     base = url_for("files.detail", uid=transfer.uid)
-    return moves.buttons(current_user.actor, transfer, base, to="基金事務局")
+    return moves.buttons(current_user.actor, current_user.held, transfer, base, to="基金事務局")
 
 
 def _replaced(form: UploadForm) -> Transfer | None:

@@ -51,9 +51,9 @@ CONFIRM = {
 ORDER = list(NOUNS)
 
 
-def buttons(actor: Actor, transfer: Transfer, base: str, to: str) -> list[dict[str, Any]]:
+def buttons(actor: Actor, held: frozenset[str], transfer: Transfer, base: str, to: str) -> list[dict[str, Any]]:
     """What this person may do now, in the order of the work. `base`: the transfer's URL; `to`: who would receive it."""
-    able = sorted(transfers.possible(actor, transfer), key=ORDER.index)
+    able = sorted(transfers.possible(actor, transfer, held), key=ORDER.index)
     first = "approve_and_deliver" if "approve_and_deliver" in able else next(iter(able), None)
     return [
         {

@@ -86,8 +86,15 @@ class Visitor(UserMixin):
     def is_gated(self) -> bool:
         return self.gate is not None
 
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """The words held in this request, for what the page shows; every verb asks anew."""
+        return permissions.held(self.actor)
+
     def may(self, word: str) -> bool:
-        return permissions.may(self.actor, word)
+        if word not in permissions.KNOWN:
+            raise TypeError(f"no such permission: {word}")
+        return word in self.held
 
 
 def load(token: str) -> Visitor | None:

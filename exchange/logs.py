@@ -24,8 +24,19 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
+class NoAccessLines(logging.Filter):
+    """Drops the development server's own line per request: it carries addresses and full paths, ours doesn't."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("%s - - [")
+
+
+_no_access_lines = NoAccessLines()
+
+
 def install() -> None:
     """Send everything under `todoke` to standard error; asked again, nothing changes."""
+    logging.getLogger("werkzeug").addFilter(_no_access_lines)
     logger = logging.getLogger("todoke")
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)

@@ -113,7 +113,7 @@ def register_user(actor: Actor, name: str, kana: str, mail: str, password: str) 
     A changed address waits for its confirmation.
     """
     member = actor.membership
-    assert member is not None  # noqa: S101 — the route is for logged-in people
+    assert member is not None  # the route is for logged-in people
     user = member.user
     if credentials.is_right(user.password_hash, password):
         raise Refused("初期パスワードと同じものは使えません。新しいログインパスワードを決めてください。")
@@ -152,7 +152,7 @@ def password_problem(member: Membership, password: str, name: str) -> str | None
 def confirm_mail(actor: Actor, typed: str) -> None:
     """The code that reached the new address puts it in force."""
     member = actor.membership
-    assert member is not None  # noqa: S101 — the route is for logged-in people
+    assert member is not None  # the route is for logged-in people
     if not throttle.hit("mail_code", member.uid, actor.at):
         raise TooMany("確認コードの入力が続けて間違っています。30分ほど待ってからお試しください。")
     if not onetime.is_accepted(actor, member, typed, "", purpose="mail"):

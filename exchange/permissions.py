@@ -50,8 +50,15 @@ def may(actor: Actor, word: str) -> bool:
     """Whether the actor holds the word now. TypeError for a word that doesn't exist."""
     if word not in KNOWN:
         raise TypeError(f"no such permission: {word}")
+    return word in held(actor)
+
+
+def held(actor: Actor) -> frozenset[str]:
+    """Every word the actor holds now, in one query."""
     member = actor.membership
-    return member is not None and member.is_active and word in WORDS[member.kind] and word in member.words()
+    if member is None or not member.is_active:
+        return frozenset()
+    return member.words() & WORDS[member.kind].keys()
 
 
 def require(actor: Actor, *words: str) -> None:

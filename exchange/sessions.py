@@ -62,7 +62,7 @@ def pass_code(actor: Actor, contract_number: str, login_id: str, typed: str, bro
             office = member.office if member else None
             audit.record(actor, "code.refused", office=office, why="wrong" if member else "unknown")
         raise Refused(WRONG_CODE)
-    assert member is not None  # noqa: S101 — no code is accepted for nobody
+    assert member is not None  # no code is accepted for nobody
     with db.atomic():
         token, session = _start(actor, member, "code")
         audit.record(_as(actor, member), "code.accepted", member.uid, number=str(session.id))

@@ -6,7 +6,7 @@ from exchange import archive_passwords, archives, permissions, transfers, vault
 from exchange.actors import Actor
 from exchange.errors import Refused
 from exchange.zip_writer import EntryWriter
-from models import STATEMENT, DocumentKind, Office, Transfer
+from models import STATEMENT, Office, Transfer
 
 
 class Packing:
@@ -38,21 +38,9 @@ class Packing:
         self._receiving.discard()
 
 
-def prepare(
-    actor: Actor,
-    packing: Packing,
-    title: str,
-    kind: DocumentKind,
-    period: str,
-    note: str,
-    token: str,
-) -> Transfer:
-    """作成: from the packed attachments to 確認待ち, inspected like any upload.
-
-    `title` names the ZIP; empty: after its kind.
-    """
+def prepare(actor: Actor, packing: Packing, slip: transfers.Slip) -> Transfer:
+    """作成: from the packed attachments to 確認待ち, inspected like any upload."""
     permissions.require(actor, "prepare")
     if not packing.names:
         raise Refused("添付するファイルが選ばれていません。1つ以上選んでください。")
-    file_name = f"{title or kind.name}.zip"
-    return transfers.register(actor, STATEMENT, packing.office, packing.finish(), file_name, kind, period, note, token)
+    return transfers.register(actor, STATEMENT, packing.office, packing.finish(), slip)

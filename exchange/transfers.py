@@ -101,71 +101,42 @@ MOVES: dict[tuple[str, str], Move] = {
 }
 
 
-def upload(
-    actor: Actor,
-    received: vault.Receiving,
-    file_name: str,
-    kind: DocumentKind,
-    period: str,
-    note: str,
-    token: str,
-    replaces: Transfer | None = None,
-) -> Transfer:
+@dataclass(frozen=True)
+class Slip:
+    """What comes with the bytes: 種類, file name, 対象年月 (YYYY-MM or empty), メモ, and the token of the form."""
+
+    kind: DocumentKind
+    file_name: str
+    period: str
+    note: str
+    token: str
+
+
+def upload(actor: Actor, received: vault.Receiving, slip: Slip, replaces: Transfer | None = None) -> Transfer:
     """A 届書 of the actor's office, from its received bytes to 承認待ち with its inspection asked for.
 
-    `token` is the form's: the same one again answers with the transfer it made. Refused when the office has no
+    The token of a form that was sent before answers with the transfer it made. Refused when the office has no
     圧縮パスワード yet or `replaces` is not a returned filing of it.
     """
     permissions.require(actor, "upload")
     office = actor.office
-    assert office is not None  # noqa: S101 — only office people hold the word
+    assert office is not None  # only office people hold the word
     if replaces is not None and (replaces.office_id != office.id or replaces.state != "returned"):
         raise SomeoneWasFaster("差し戻された届書ではなくなっています。一覧を開き直してください。")
-    return register(actor, FILING, office, received.finish(), file_name, kind, period, note, token, replaces)
+    return register(actor, FILING, office, received.finish(), slip, replaces)
 
 
 def register(
-    actor: Actor,
-    direction: str,
-    office: Office,
-    stored: vault.Stored,
-    file_name: str,
-    kind: DocumentKind,
-    period: str,
-    note: str,
-    token: str,
-    replaces: Transfer | None = None,
+    actor: Actor, direction: str, office: Office, stored: vault.Stored, slip: Slip, replaces: Transfer | None = None
 ) -> Transfer:
-    """The row, its audit entry and its inspection job, of a file that lies in the vault.
-
-    The verbs above it checked the word.
-    """
-    if kind.direction != direction:
+    """The row, its audit entry and its inspection job, of a file that lies in the vault; its verb checked the word."""
+    if slip.kind.direction != direction:
         raise Refused("種類が選ばれていません。一覧から選んでください。")
     with db.atomic():
-        before = Transfer.get_or_none(Transfer.token == token)
+        before = Transfer.get_or_none(Transfer.token == slip.token)
         if before is not None:
             return _same_maker(actor, before)
-        password = office.current_archive_password()
-        if password is None:
-            raise Refused("事業所の圧縮パスワードが登録されていません。管理者の初回登録が終わってからお試しください。")
-        transfer = Transfer.create(
-            receipt_number=_receipt_number(actor.at),
-            direction=direction,
-            office=office,
-            kind=kind,
-            period=period,
-            note=note,
-            file_name=file_name,
-            size=stored.size,
-            sha256=stored.sha256,
-            stored=stored.keep(),
-            archive_password=password,
-            uploaded_by=actor.membership,
-            uploaded_at=actor.at,
-            replaces=replaces,
-            token=token,
-        )
+        transfer = _insert(actor, direction, office, stored, slip, replaces)
         Inspection.create(transfer=transfer)
         jobs.enqueue("inspect", str(transfer.id), actor.at)
         audit.record(
@@ -174,7 +145,7 @@ def register(
             transfer.uid,
             office,
             receipt_number=transfer.receipt_number,
-            kind=kind.code,
+            kind=slip.kind.code,
             size=stored.size,
             sha256=stored.sha256,
             replaces=replaces.receipt_number if replaces else "",
@@ -233,25 +204,23 @@ def reject(actor: Actor, transfer: Transfer, reason: str) -> None:
     move(actor, transfer, "reject", reason=reason)
 
 
-def possible(actor: Actor, transfer: Transfer) -> list[str]:
-    """The verbs this actor could do now, for the buttons. Each verb asks again for itself."""
-    verbs = [verb for (direction, verb), move in MOVES.items() if direction == transfer.direction]
-    able = [verb for verb in verbs if _is_possible(actor, transfer, verb)]
-    if "approve" in able and permissions.may(actor, _move_of(transfer, "deliver").words[0]):
+def possible(actor: Actor, transfer: Transfer, held: frozenset[str]) -> list[str]:
+    """The verbs this actor, holding these words, could do now: for the buttons. Each verb asks again for itself."""
+    verbs = [verb for (direction, verb) in MOVES if direction == transfer.direction]
+    able = [verb for verb in verbs if _is_possible(actor, transfer, verb, held)]
+    if "approve" in able and held.issuperset(_move_of(transfer, "deliver").words):
         able.append("approve_and_deliver")
     return able
 
 
-def _is_possible(actor: Actor, transfer: Transfer, verb: str) -> bool:
+def _is_possible(actor: Actor, transfer: Transfer, verb: str, held: frozenset[str]) -> bool:
     rule = _move_of(transfer, verb)
-    if transfer.state not in rule.before or not _is_on_side(actor, transfer, rule):
-        return False
-    if not all(permissions.may(actor, word) for word in rule.words):
+    if transfer.state not in rule.before or not held.issuperset(rule.words) or not _is_on_side(actor, transfer, rule):
         return False
     if verb == "approve":
         return transfer.is_inspected() and not _is_own_forbidden(actor, transfer)
     if verb == "cancel" and transfer.is_filing:
-        return actor.membership == transfer.uploaded_by or permissions.may(actor, "approve")
+        return actor.membership == transfer.uploaded_by or "approve" in held
     return True
 
 
@@ -339,6 +308,31 @@ def _someone_was_faster(transfer: Transfer, state: str) -> SomeoneWasFaster:
     by = f"{last.who}が先に操作したため、" if last and last.who else ""
     return SomeoneWasFaster(
         f"受付番号 {transfer.receipt_number} は、{by}現在は別の状態です。最新の状態を確認してください。"
+    )
+
+
+def _insert(
+    actor: Actor, direction: str, office: Office, stored: vault.Stored, slip: Slip, replaces: Transfer | None
+) -> Transfer:
+    password = office.current_archive_password()
+    if password is None:
+        raise Refused("事業所の圧縮パスワードが登録されていません。管理者の初回登録が終わってからお試しください。")
+    return Transfer.create(
+        receipt_number=_receipt_number(actor.at),
+        direction=direction,
+        office=office,
+        kind=slip.kind,
+        period=slip.period,
+        note=slip.note,
+        file_name=slip.file_name,
+        size=stored.size,
+        sha256=stored.sha256,
+        stored=stored.keep(),
+        archive_password=password,
+        uploaded_by=actor.membership,
+        uploaded_at=actor.at,
+        replaces=replaces,
+        token=slip.token,
     )
 
 

@@ -145,6 +145,5 @@ def _office_page(form: OfficeForm) -> str:
 
 
 def _user_page(form: UserForm) -> str:
-    held = current_user.member.words()
-    words = [label for word, (label, _) in permissions.OFFICE_WORDS.items() if word in held]
+    words = [label for word, (label, _) in permissions.OFFICE_WORDS.items() if word in current_user.held]
     return render_template("admin/user_registration.html", form=form, office=current_user.member.office, words=words)

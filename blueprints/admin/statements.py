@@ -64,15 +64,9 @@ def prepare(office_uid: str) -> ResponseReturnValue:
     office, form = guards.office_or_404(office_uid), StatementForm()
     if not form.validate():
         return _form_page(office, form), 422
-    transfer = statements.prepare(
-        current_user.actor,
-        request.sink.packing,
-        uploads.clean_name(form.title.data),
-        fields.kind_chosen(form.kind.data, STATEMENT),
-        form.period.data,
-        form.note.data or "",
-        form.token.data,
-    )
+    title = uploads.clean_name(form.title.data)
+    slip = fields.slip(form, STATEMENT, f"{title}.zip" if title else "")
+    transfer = statements.prepare(current_user.actor, request.sink.packing, slip)
     flash(f"{office.name} あての帳票を作成しました。受付番号は {transfer.receipt_number} です。", "success")
     return redirect(url_for("statements.detail", uid=transfer.uid), 303)
 
@@ -122,4 +116,4 @@ def _form_page(office: Office, form: StatementForm) -> str:
 
 def _buttons(transfer: Transfer) -> list[dict[str, object]]:
     base = url_for("statements.detail", uid=transfer.uid)
-    return moves.buttons(current_user.actor, transfer, base, to=transfer.office.name)
+    return moves.buttons(current_user.actor, current_user.held, transfer, base, to=transfer.office.name)
