@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, render_template, request, url_for
+from flask import Flask, Response, current_app, g, render_template, request, url_for
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from htmx_flask import Htmx
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
@@ -112,6 +112,7 @@ def _configure(app: Flask, folder: Path) -> None:
         SESSION_COOKIE_SAMESITE="Strict",
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         WTF_CSRF_HEADERS=["X-CSRFToken"],
+        WTF_I18N_ENABLED=False,  # sentences come from the form library, not from one for many languages
     )
 
 
@@ -212,10 +213,19 @@ def _add_errors(app: Flask) -> None:
             return error
         return _error_page(error.code, "")
 
+    @app.errorhandler(SecurityError)
+    def untrusted(_: SecurityError) -> tuple[str, int]:
+        return _failsafe_page("errors/untrusted.html"), 400
+
     @app.errorhandler(Exception)
     def unknown(error: Exception) -> tuple[str, int]:
         logging.getLogger("todoke").exception("request %s failed", g.get("request_id"))
-        return render_template("errors/500.html", request_id=g.get("request_id", "")), 500
+        return _failsafe_page("errors/500.html"), 500
+
+
+def _failsafe_page(template: str) -> str:
+    """A page that needs no database, no person and no address of ours: without the context processors."""
+    return current_app.jinja_env.get_template(template).render(request_id=g.get("request_id", ""))
 
 
 def _error_page(status: int, message: str) -> ErrorPage:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import click
@@ -19,6 +19,7 @@ from exchange import (
     archives,
     audit,
     demonstration,
+    devices,
     inspections,
     installation,
     jobs,
@@ -37,7 +38,7 @@ from exchange import (
 )
 from exchange.actors import command_line, system
 from exchange.errors import Refused
-from models import Office, db, utc_now
+from models import Device, Office, db, utc_now
 
 JST = ZoneInfo("Asia/Tokyo")
 CHORES_EVERY = timedelta(minutes=1)
@@ -51,6 +52,7 @@ def register(app: Flask) -> None:
         worker,
         migrate,
         letter,
+        activate_device,
         import_registrations,
         inspect_archive,
         audit_group,
@@ -220,12 +222,23 @@ def _judged_text(name: str, file: registration_file.RegistrationFile) -> str:
 @with_appcontext
 def letter(contract: str) -> None:
     """Issue the download key and initial password of an office and print its letter once; the old ones are void."""
-    office = Office.by_contract(normalise.contract_number(contract))
-    if office is None:
-        _stop("その契約番号の事業所はありません。")
+    office = _office(contract)
     secrets = _refusing(letters.issue_secrets, command_line(), office)
     today: date = utc_now().astimezone(JST).date()
     click.echo(letters.as_text(office, secrets, current_app.config["BASE_URL"].rstrip("/"), normalise.era(today)))
+
+
+@click.command("activate-device")
+@click.argument("contract")
+@click.argument("slot", type=int)
+@with_appcontext
+def activate_device(contract: str, slot: int) -> None:
+    """Mark the PC in a slot of an office as active, after its VPN account was enabled by hand."""
+    device = Device.in_slot(_office(contract), slot)
+    if device is None:
+        _stop("その番号の端末はありません。利用台数を確認してください。")
+    _refusing(devices.activate, command_line(), device)
+    click.echo(f"有効化しました: {device.office.contract_number} の{device.slot}台目")
 
 
 # ── checking ──
@@ -300,6 +313,10 @@ def vault_sweep() -> None:
     click.echo(f"{vault.sweep()} files removed")
 
 
+def _office(contract: str) -> Office:
+    return Office.by_contract(normalise.contract_number(contract)) or _stop("その契約番号の事業所はありません。")
+
+
 def _refusing(verb: Callable[..., Any], *arguments: Any) -> Any:
     """Run a verb; its refusal becomes the command's."""
     try:
@@ -308,5 +325,5 @@ def _refusing(verb: Callable[..., Any], *arguments: Any) -> Any:
         _stop(refused.message)
 
 
-def _stop(sentence: str) -> None:
+def _stop(sentence: str) -> NoReturn:
     raise click.ClickException(sentence)

@@ -320,6 +320,10 @@ class Device(Record):
     def label(self) -> str:
         return f"{self.slot:02d}"
 
+    @classmethod
+    def in_slot(cls, office: Office, slot: int) -> "Device | None":
+        return cls.get_or_none(cls.office == office, cls.slot == slot)
+
 
 class ArchivePassword(Record):
     """A 圧縮パスワード of an office, sealed. Each transfer names the version it was made with."""

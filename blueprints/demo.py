@@ -1,12 +1,14 @@
-"""/demo/mail: in a demonstration, the mails it has sent. Nowhere else do these pages exist."""
+"""/demo/mail: in a demonstration, the mails it has sent and the clerks' codes. Nowhere else do these pages exist."""
 
+import json
 from pathlib import Path
 
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
 from blueprints import guards
-from exchange import outbox
+from exchange import installation, onetime, outbox
+from models import utc_now
 
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 
@@ -18,7 +20,7 @@ def mails() -> ResponseReturnValue:
     guards.require_demo()
     folder = _folder()
     names = outbox.eml_names(folder)[:NEWEST]
-    return render_template("demo/mails.html", mails=[outbox.read_eml(folder / name) for name in names])
+    return render_template("demo/mails.html", mails=[outbox.read_eml(folder / name) for name in names], codes=_codes())
 
 
 @bp.get("/mail/<name>")
@@ -27,6 +29,13 @@ def mail(name: str) -> ResponseReturnValue:
     folder = _folder()
     known = guards.mail_or_404(name, outbox.eml_names(folder))
     return render_template("demo/mail.html", mail=outbox.read_eml(folder / known))
+
+
+def _codes() -> list[dict[str, str]]:
+    """What the authenticators of the fund's demo people show now."""
+    made = json.loads((Path(current_app.instance_path) / installation.DEMO).read_text())
+    now = utc_now()
+    return [{**one, "code": onetime.totp_now(one["totp_secret"], now)} for one in made["staff"]]
 
 
 def _folder() -> Path:

@@ -20,6 +20,9 @@ CONTRACT_LONGEST = 60  # as typed, before its spaces and wide characters are nor
 class Form(FlaskForm):
     """The base of every form; flask-wtf adds and checks the CSRF token."""
 
+    class Meta(FlaskForm.Meta):
+        locales = ("ja",)  # for the library's own sentences, such as that of a choice that isn't offered
+
 
 def required(sentence: str) -> InputRequired:
     return InputRequired(sentence)
@@ -74,7 +77,7 @@ def kind(direction: str) -> SelectField:
 
 
 def slip(form: Any, direction: str, file_name: str) -> Slip:
-    """What a form with kind, period, note and token tells of its document, which is named after its kind if nameless."""
+    """What a form with kind, period, note and token tells of its document; a nameless one is called after its kind."""
     kind = DocumentKind.named(direction, form.kind.data)
     return Slip(kind, file_name or f"{kind.name}.zip", form.period.data, form.note.data or "", form.token.data)
 

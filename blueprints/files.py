@@ -91,12 +91,12 @@ def inspection(uid: str) -> ResponseReturnValue:
 @bp.get("/<uid>/return")
 def return_form(uid: str) -> ResponseReturnValue:
     permissions.require(current_user.actor, "approve")
-    return render_template("files/return.html", form=ReasonForm(), transfer=guards.transfer_or_404(uid))
+    return render_template("files/return.html", form=ReasonForm(), transfer=guards.transfer_or_404(uid, FILING))
 
 
 @bp.post("/<uid>/return")
 def send_back(uid: str) -> ResponseReturnValue:
-    transfer, form = guards.transfer_or_404(uid), ReasonForm()
+    transfer, form = guards.transfer_or_404(uid, FILING), ReasonForm()
     if not form.validate():
         return render_template("files/return.html", form=form, transfer=transfer), 422
     return _do(transfer, "send_back", lambda actor, it: transfers.send_back(actor, it, form.reason.data))
@@ -104,7 +104,7 @@ def send_back(uid: str) -> ResponseReturnValue:
 
 @bp.post("/<uid>/pickup")
 def pickup(uid: str) -> ResponseReturnValue:
-    return _do(guards.transfer_or_404(uid), "request_pickup", pickups.request_pickup)
+    return _do(guards.transfer_or_404(uid, STATEMENT), "request_pickup", pickups.request_pickup)
 
 
 @bp.post("/<uid>/download")
@@ -118,7 +118,7 @@ def download(uid: str) -> ResponseReturnValue:
 @bp.post("/<uid>/<any('approval', 'delivery', 'approved-delivery', 'cancellation', 'recall'):noun>")
 def move(uid: str, noun: str) -> ResponseReturnValue:
     verb = moves.VERBS[noun]
-    return _do(guards.transfer_or_404(uid), verb, moves.SIMPLE[verb])
+    return _do(guards.transfer_or_404(uid, FILING), verb, moves.SIMPLE[verb])
 
 
 @bp.post("/selection")
@@ -127,11 +127,11 @@ def selection() -> ResponseReturnValue:
     verb = moves.VERBS.get(request.form.get("verb", ""), "")
     if verb not in BULK:
         raise Refused("操作が選ばれていません。行を選んでからボタンを押してください。")
-    uids = list(dict.fromkeys(request.form.getlist("uid")))
-    if not uids:
+    chosen = [guards.transfer_or_404(uid, FILING) for uid in dict.fromkeys(request.form.getlist("uid"))]
+    if not chosen:
         flash("行が選ばれていません。左の欄で選んでからボタンを押してください。", "warning")
-    for uid in uids:
-        _do_selected(guards.transfer_or_404(uid, FILING), verb, request.form.get("reason", ""))
+    for transfer in chosen:
+        _do_selected(transfer, verb, request.form.get("reason", ""))
     return redirect(url_for("files.outgoing"), 303)
 
 

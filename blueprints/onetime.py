@@ -31,7 +31,12 @@ def request_code() -> ResponseReturnValue:
         return render_template("onetime/form.html", form=form), 422
     session.setdefault(BROWSER, secrets.token_urlsafe(16))
     asked = onetime.ask(actor(), form.contract_number.data, form.login_id.data, session[BROWSER])
-    session["asked"] = {"number": asked.number, "minutes": asked.minutes}
+    pair = [form.contract_number.data, form.login_id.data]
+    if not (
+        asked.is_again and session.get("asked_for") == pair
+    ):  # else pressed twice: the mail's number stays
+        session["asked"] = {"number": asked.number, "minutes": asked.minutes}
+        session["asked_for"] = pair
     return redirect(url_for("onetime.receipt"), 303)
 
 

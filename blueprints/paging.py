@@ -6,6 +6,7 @@ from typing import Any
 from flask import request, url_for
 
 PAGE = 50
+KEPT = ("state", "q")  # of the address, from one page to the next
 
 
 @dataclass(frozen=True)
@@ -33,4 +34,5 @@ def page_of(query: Any) -> Pager:
 
 
 def _url(page: int) -> str:
-    return url_for(request.endpoint or "", **(request.view_args or {}), **{**request.args, "page": page})
+    kept = {name: request.args[name] for name in KEPT if name in request.args}
+    return url_for(request.endpoint or "", **(request.view_args or {}), **kept, page=page)

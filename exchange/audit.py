@@ -26,7 +26,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "permission.granted": ("login_id", "words"),
     "member.added": ("login_id", "kind", "words"),
     "code.requested": ("number", "is_sent"),
-    "code.accepted": ("number",),
+    "code.accepted": (),
     "code.refused": ("why",),
     "login.succeeded": ("kind",),
     "login.refused": ("why",),

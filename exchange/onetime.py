@@ -27,10 +27,14 @@ TOTP_DRIFT = 1  # steps either way
 
 @dataclass(frozen=True)
 class Asked:
-    """What the page says after asking: the same for a pair that exists and one that doesn't."""
+    """What the page says after asking: the same for a pair that exists and one that doesn't.
+
+    `is_again`: the pair was asked for less than a minute ago, so the number told then still counts.
+    """
 
     number: str
     minutes: int
+    is_again: bool
 
 
 def ask(actor: Actor, contract_number: str, login_id: str, browser_key: str) -> Asked:
@@ -40,16 +44,16 @@ def ask(actor: Actor, contract_number: str, login_id: str, browser_key: str) -> 
     """
     minutes = settings.get("code_minutes")
     with db.atomic():
-        is_within = _within_budget(actor, f"{contract_number}/{login_id}")
+        spent = _spent_budgets(actor, f"{contract_number}/{login_id}")
         member = Membership.at_door(contract_number, login_id)
-        if not is_within:
+        if spent:
             member = None
         _void(member, "login")
         code = _make(actor, member, "login", minutes, browser_key)
         jobs.enqueue("mail_code", str(code.id), actor.at)
         office = member.office if member else None
         audit.record(actor, "code.requested", office=office, number=code.number, is_sent=member is not None)
-    return Asked(code.number, minutes)
+    return Asked(code.number, minutes, is_again="code_again" in spent)
 
 
 def mail_code(actor: Actor, code_id: int) -> None:
@@ -104,6 +108,11 @@ def set_totp(user: User, secret: str) -> None:
     user.save(only=[User.totp_sealed])
 
 
+def totp_now(secret: str, at: datetime) -> str:
+    """What an authenticator with that secret shows; a demonstration has no phone at hand."""
+    return pyotp.TOTP(secret, interval=TOTP_STEP).at(at)
+
+
 def is_totp_accepted(user: User | None, typed: str, at: datetime) -> bool:
     """Try an authenticator code; each 30-second step counts once, by compare-and-set."""
     secret = _totp_secret(user) if user and user.totp_sealed else pyotp.random_base32()
@@ -120,12 +129,11 @@ def browser_hash(browser_key: str) -> str:
     return hashlib.sha256(browser_key.encode()).hexdigest() if browser_key else ""
 
 
-def _within_budget(actor: Actor, pair: str) -> bool:
+def _spent_budgets(actor: Actor, pair: str) -> list[str]:
+    """Counts the wish in every budget, whichever is spent first: the same statements for every pair."""
     network = throttle.network(actor.address)
-    limits = {"code_again": pair, "code_quarter": pair, "code_day": pair, "code_address": network, "code_total": ""}
-    # Every limit is counted, whichever is reached first: the same statements for every pair.
-    counted = [throttle.hit(kind, key, actor.at) for kind, key in limits.items()]
-    return all(counted)
+    keys = {"code_again": pair, "code_quarter": pair, "code_day": pair, "code_address": network, "code_total": ""}
+    return [kind for kind, key in keys.items() if not throttle.hit(kind, key, actor.at)]
 
 
 def _make(actor: Actor, member: Membership | None, purpose: str, minutes: int, browser_key: str) -> OneTimePassword:

@@ -64,8 +64,8 @@ def pass_code(actor: Actor, contract_number: str, login_id: str, typed: str, bro
         raise Refused(WRONG_CODE)
     assert member is not None  # no code is accepted for nobody
     with db.atomic():
-        token, session = _start(actor, member, "code")
-        audit.record(_as(actor, member), "code.accepted", member.uid, number=str(session.id))
+        token = _start(actor, member, "code")
+        audit.record(_as(actor, member), "code.accepted", member.uid)
     return token
 
 
@@ -82,7 +82,7 @@ def pass_password(actor: Actor, session: LoginSession, login_id: str, password: 
     _require_usable(actor, member)
     with db.atomic():
         end_all(actor, member.user, "newer")
-        token, _ = _start(actor, member, "in")
+        token = _start(actor, member, "in")
         audit.record(actor, "login.succeeded", member.user.uid, kind=member.kind)
     return token
 
@@ -107,7 +107,7 @@ def log_in_staff(actor: Actor, login_id: str, password: str, code: str) -> str:
     actor = _as(actor, member)
     with db.atomic():
         end_all(actor, member.user, "newer")
-        token, _ = _start(actor, member, "in")
+        token = _start(actor, member, "in")
         audit.record(actor, "login.succeeded", member.user.uid, kind=member.kind)
     return token
 
@@ -191,9 +191,9 @@ def _why_over(session: LoginSession, at: datetime) -> str | None:
     return "idle" if at >= session.seen_at + IDLE else None
 
 
-def _start(actor: Actor, member: Membership, stage: str) -> tuple[str, LoginSession]:
+def _start(actor: Actor, member: Membership, stage: str) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    session = LoginSession.create(
+    LoginSession.create(
         token_hash=_hash(token),
         membership=member,
         device=actor.device,
@@ -202,7 +202,7 @@ def _start(actor: Actor, member: Membership, stage: str) -> tuple[str, LoginSess
         started_at=actor.at,
         seen_at=actor.at,
     )
-    return token, session
+    return token
 
 
 def _end(session: LoginSession, why: str, at: datetime) -> bool:

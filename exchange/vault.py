@@ -21,7 +21,7 @@ READ = 64 * 1024
 SNAPSHOT_EVERY = 64  # pieces: a seek backwards decrypts at most 4 MiB again
 BOX = sealing.PIECE + sealing.PIECE_OVERHEAD
 PART_AGE = 3600  # seconds after which an unfinished file is an interrupted upload
-KEEP_FREE = 0.05  # share of the disk that uploads must leave for logins and downloads
+KEEP_FREE = 0.05, 512 * 2**20  # uploads leave this share of the disk, or so many bytes, for logins and downloads
 
 _folder: Path | None = None
 
@@ -288,7 +288,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _require_space() -> None:
     usage = shutil.disk_usage(_root())
-    if usage.free < usage.total * KEEP_FREE:
+    if usage.free < min(usage.total * KEEP_FREE[0], KEEP_FREE[1]):
         raise _disk_trouble()
 
 
