@@ -617,7 +617,9 @@ class AuditEntry(Record):
 
     @classmethod
     def about(cls, uid: str) -> Any:
-        return cls.select(cls, Device).join(Device, JOIN.LEFT_OUTER).where(cls.subject == uid).order_by(cls.number)
+        joined = cls.select(cls, Device, Membership, User, Office).join(Device, JOIN.LEFT_OUTER).switch(cls)
+        joined = joined.join(Membership, JOIN.LEFT_OUTER).join(User, JOIN.LEFT_OUTER).switch(Membership)
+        return joined.join(Office, JOIN.LEFT_OUTER).where(cls.subject == uid).order_by(cls.number)
 
 
 ALL: list[type[Record]] = [

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Response, stream_with_context
 
-from models import Transfer
+from models import AuditEntry, Membership, Transfer
 
 ACTION_LABELS = {
     "uploaded": "登録",
@@ -41,19 +41,25 @@ def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str
     return response
 
 
-def timeline(transfer: Transfer) -> list[dict[str, Any]]:
-    """The audit entries about a transfer in words: when, who, from which device and address, what."""
-    return [
-        {
-            "at": entry.at,
-            "who": entry.who,
-            "device": entry.device.label if entry.device else "",
-            "address": entry.address,
-            "label": _label(transfer, entry.action),
-            "facts_text": _facts(entry.details),
-        }
-        for entry in transfer.timeline()
-    ]
+def timeline(transfer: Transfer, viewer: Membership) -> list[dict[str, Any]]:
+    """The audit entries about a transfer in words. From where somebody came is shown to his own side only."""
+    return [_moment(transfer, entry, viewer) for entry in transfer.timeline()]
+
+
+def _moment(transfer: Transfer, entry: AuditEntry, viewer: Membership) -> dict[str, Any]:
+    is_own_side = entry.membership is None or entry.membership.is_staff == viewer.is_staff
+    return {
+        "at": entry.at,
+        "who": entry.who if is_own_side else _other_side(entry.membership),
+        "device": entry.device.label if entry.device and is_own_side else "",
+        "address": entry.address if is_own_side else "",
+        "label": _label(transfer, entry.action),
+        "facts_text": _facts(entry.details),
+    }
+
+
+def _other_side(member: Membership) -> str:
+    return "基金事務局" if member.is_staff else f"{member.office.display_name} {member.user.name}"
 
 
 def _label(transfer: Transfer, action: str) -> str:

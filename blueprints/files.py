@@ -185,7 +185,7 @@ def _detail_page(transfer: Transfer) -> str:
         "files/detail.html",
         **inspection_context(transfer, "files"),
         entries=transfer.inspection.entries,
-        timeline=answers.timeline(transfer),
+        timeline=answers.timeline(transfer, current_user.member),
         next_moves=_buttons(transfer),
         replaced_by=transfer.replacements.first(),
         window_ends_at=pickups.window_ends_at(transfer),

@@ -119,7 +119,9 @@ def require_demo() -> None:
 
 def transfer_or_404(uid: str, direction: str = "") -> Transfer:
     """A transfer this person may know of (of one direction, if named); for everybody else there is no such thing."""
-    return Transfer.known_to(current_user.member, uid, direction) or abort(404)
+    transfer = Transfer.known_to(current_user.member, uid, direction) or abort(404)
+    g.direction = transfer.direction  # which of the two lists the menu marks
+    return transfer
 
 
 def office_or_404(uid: str) -> Office:

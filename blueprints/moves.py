@@ -49,12 +49,14 @@ CONFIRM = {
     "complete": "処理完了にします。よろしいですか。",
 }
 ORDER = list(NOUNS)
+# At most one button of a page is solid: the first of these that is possible.
+LOUD = ("approve_and_deliver", "deliver", "approve", "download", "request_pickup", "receive", "complete")
 
 
 def buttons(actor: Actor, held: frozenset[str], transfer: Transfer, base: str, to: str) -> list[dict[str, Any]]:
     """What this person may do now, in the order of the work. `base`: the transfer's URL; `to`: who would receive it."""
     able = sorted(transfers.possible(actor, transfer, held), key=ORDER.index)
-    first = "approve_and_deliver" if "approve_and_deliver" in able else next(iter(able), None)
+    loudest = next((verb for verb in LOUD if verb in able), None)
     return [
         {
             "verb": NOUNS[verb],
@@ -62,7 +64,7 @@ def buttons(actor: Actor, held: frozenset[str], transfer: Transfer, base: str, t
             if verb == "approve_and_deliver"
             else transfers.MOVES[transfer.direction, verb].label,
             "url": f"{base}/{NOUNS[verb]}",
-            "kind": "danger" if verb in ("cancel", "reject") else "solid" if verb == first else "outline",
+            "kind": "danger" if verb in ("cancel", "reject") else "solid" if verb == loudest else "outline",
             "confirm": CONFIRM.get(verb, "").format(to=to) or None,
             "needs_reason": verb in ("send_back", "reject"),
         }

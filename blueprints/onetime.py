@@ -32,9 +32,7 @@ def request_code() -> ResponseReturnValue:
     session.setdefault(BROWSER, secrets.token_urlsafe(16))
     asked = onetime.ask(actor(), form.contract_number.data, form.login_id.data, session[BROWSER])
     pair = [form.contract_number.data, form.login_id.data]
-    if not (
-        asked.is_again and session.get("asked_for") == pair
-    ):  # else pressed twice: the mail's number stays
+    if not (asked.is_again and session.get("asked_for") == pair):  # else pressed twice: the mail's number stays
         session["asked"] = {"number": asked.number, "minutes": asked.minutes}
         session["asked_for"] = pair
     return redirect(url_for("onetime.receipt"), 303)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
 from exchange import normalise, settings
+from models import STATEMENT
 
 JST = ZoneInfo("Asia/Tokyo")
 CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
@@ -81,6 +82,8 @@ def _menu() -> list[dict[str, Any]]:
     urls = [(url_for(endpoint), label) for endpoint, label in entries]
     # The longest address that begins this page's own is where we are: /files/statements before /files/.
     here = max((url for url, _ in urls if f"{room}/".startswith(f"{url.rstrip('/')}/")), key=len, default="")
+    if current_user.is_office and g.get("direction") == STATEMENT:
+        here = url_for("files.incoming")
     return [{"label": label, "url": url, "current": url == here} for url, label in urls]
 
 

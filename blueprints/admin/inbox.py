@@ -75,7 +75,7 @@ def _page(transfer: Transfer, reject_form: RejectForm) -> str:
         transfer=transfer,
         inspection=transfer.inspection,
         entries=entries,
-        timeline=answers.timeline(transfer),
+        timeline=answers.timeline(transfer, current_user.member),
         next_moves=moves.buttons(current_user.actor, current_user.held, transfer, base, to=transfer.office.name),
         may_download=is_opened and current_user.may("receive"),
         reject_form=reject_form,

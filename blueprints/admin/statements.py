@@ -78,7 +78,7 @@ def detail(uid: str) -> ResponseReturnValue:
         "admin/statement_detail.html",
         **inspection_context(transfer, "statements"),
         entries=transfer.inspection.entries,
-        timeline=answers.timeline(transfer),
+        timeline=answers.timeline(transfer, current_user.member),
         next_moves=_buttons(transfer),
         window_ends_at=pickups.window_ends_at(transfer),
         may_download=current_user.may("prepare"),
