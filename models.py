@@ -615,6 +615,16 @@ class AuditEntry(Record):
     def details(self) -> dict[str, Any]:
         return json.loads(self.facts)
 
+    def is_of_side(self, viewer: Membership) -> bool:
+        """Whether somebody of the viewer's own side of the counter did it, or the system."""
+        return self.membership is None or self.membership.is_staff == viewer.is_staff
+
+    def who_to(self, viewer: Membership) -> str:
+        """Whoever did it: by name within one's own side, by the side's name across the counter."""
+        if self.is_of_side(viewer):
+            return self.who
+        return "基金事務局" if self.membership.is_staff else self.membership.office.display_name
+
     @classmethod
     def about(cls, uid: str) -> Any:
         joined = cls.select(cls, Device, Membership, User, Office).join(Device, JOIN.LEFT_OUTER).switch(cls)

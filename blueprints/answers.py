@@ -47,19 +47,15 @@ def timeline(transfer: Transfer, viewer: Membership) -> list[dict[str, Any]]:
 
 
 def _moment(transfer: Transfer, entry: AuditEntry, viewer: Membership) -> dict[str, Any]:
-    is_own_side = entry.membership is None or entry.membership.is_staff == viewer.is_staff
+    is_own_side = entry.is_of_side(viewer)
     return {
         "at": entry.at,
-        "who": entry.who if is_own_side else _other_side(entry.membership),
+        "who": entry.who_to(viewer),
         "device": entry.device.label if entry.device and is_own_side else "",
         "address": entry.address if is_own_side else "",
         "label": _label(transfer, entry.action),
         "facts_text": _facts(entry.details),
     }
-
-
-def _other_side(member: Membership) -> str:
-    return "基金事務局" if member.is_staff else f"{member.office.display_name} {member.user.name}"
 
 
 def _label(transfer: Transfer, action: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from exchange import audit, jobs, outbox, permissions, settings, vault
 from exchange.actors import Actor
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster
-from models import FILING, STATEMENT, AuditEntry, DocumentKind, Inspection, Office, Transfer, db
+from models import FILING, STATEMENT, DocumentKind, Inspection, Office, Transfer, db
 
 RECEIPT_ALPHABET = "0123456789"
 NOTE_LONGEST = 500
@@ -305,17 +305,10 @@ def refresh(transfer: Transfer) -> None:
 def _someone_was_faster(actor: Actor, transfer: Transfer) -> SomeoneWasFaster:
     refresh(transfer)
     last = transfer.timeline()[-1]
-    by = f"{_called(last, actor)}が先に操作したため、" if last.membership else ""
+    by = f"{last.who_to(actor.membership)}が先に操作したため、" if last.membership else ""
     return SomeoneWasFaster(
         f"受付番号 {transfer.receipt_number} は、{by}現在は別の状態です。最新の状態を確認してください。"
     )
-
-
-def _called(entry: AuditEntry, actor: Actor) -> str:
-    """Whoever it was: by name within one's own side, by the side's name across."""
-    if entry.membership.is_staff == (actor.office is None):
-        return entry.who
-    return "基金事務局" if entry.membership.is_staff else entry.office.display_name
 
 
 def _insert(
