@@ -28,18 +28,8 @@ MEMBER_KINDS = ("office_admin", "staff", "consultant", "fund", "desk")
 STAFF_KINDS = ("fund", "desk")
 
 FILING, STATEMENT = "filing", "statement"
-FILING_STATES = (
-    "uploaded",
-    "approved",
-    "delivered",
-    "received",
-    "completed",
-    "rejected",
-    "returned",
-    "cancelled",
-    "expired",
-)
-STATEMENT_STATES = ("uploaded", "approved", "delivered", "requested", "received", "cancelled", "expired")
+FILING_STATES = ("uploaded", "approved", "delivered", "received", "completed", "rejected", "returned", "cancelled")
+STATEMENT_STATES = ("uploaded", "approved", "delivered", "requested", "received", "cancelled")
 ARRIVED_AT_FUND = ("delivered", "received", "completed", "rejected")
 ARRIVED_AT_OFFICE = ("delivered", "requested", "received")
 
@@ -252,14 +242,6 @@ class Membership(Record):
         )
 
     @classmethod
-    def staff(cls) -> Any:
-        return (
-            cls.select(cls, User)
-            .join(User)
-            .where(cls.office.is_null(), cls.ended_at.is_null(), User.disabled_at.is_null())
-        )
-
-    @classmethod
     def holding(cls, office: "Office | None", *words: str) -> Any:
         """Current members of an office (None: of the fund) who hold every one of the words."""
         query = (
@@ -438,7 +420,9 @@ class Transfer(Record):
     sha256 = CharField()
     stored = ForeignKeyField(StoredObject)
     archive_password = ForeignKeyField(ArchivePassword)
-    state = CharField(default="uploaded", constraints=[SQL(f"CHECK (state IN {(*FILING_STATES, 'requested')})")])
+    state = CharField(
+        default="uploaded", constraints=[SQL(f"CHECK (state IN {(*FILING_STATES, 'requested', 'expired')})")]
+    )
     reason = TextField(default="")  # of 差戻し or 不受理
     uploaded_by = ForeignKeyField(Membership, backref="uploads")
     uploaded_at = MomentField(default=utc_now)

@@ -96,6 +96,7 @@ def return_form(uid: str) -> ResponseReturnValue:
 
 @bp.post("/<uid>/return")
 def send_back(uid: str) -> ResponseReturnValue:
+    permissions.require(current_user.actor, "approve")
     transfer, form = guards.transfer_or_404(uid, FILING), ReasonForm()
     if not form.validate():
         return render_template("files/return.html", form=form, transfer=transfer), 422

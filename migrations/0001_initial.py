@@ -170,7 +170,7 @@ CREATE TABLE "transfer" (
   "sha256" VARCHAR(255) NOT NULL,
   "stored_id" INTEGER NOT NULL,
   "archive_password_id" INTEGER NOT NULL,
-  "state" VARCHAR(255) NOT NULL CHECK (state IN ('uploaded', 'approved', 'delivered', 'received', 'completed', 'rejected', 'returned', 'cancelled', 'expired', 'requested')),
+  "state" VARCHAR(255) NOT NULL CHECK (state IN ('uploaded', 'approved', 'delivered', 'received', 'completed', 'rejected', 'returned', 'cancelled', 'requested', 'expired')),
   "reason" TEXT NOT NULL,
   "uploaded_by_id" INTEGER NOT NULL,
   "uploaded_at" DATETIME NOT NULL,

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from blueprints import answers, fields, guards, moves, paging
-from exchange import archives, pickups, transfers
+from exchange import archives, permissions, pickups, transfers
 from models import FILING, Transfer
 
 bp = Blueprint("inbox", __name__, url_prefix="/admin/inbox")
@@ -38,6 +38,7 @@ def move(uid: str, noun: str) -> ResponseReturnValue:
 
 @bp.post("/<uid>/rejection")
 def reject(uid: str) -> ResponseReturnValue:
+    permissions.require(current_user.actor, "receive")
     transfer, form = guards.transfer_or_404(uid, FILING), RejectForm()
     if not form.validate():
         return _page(transfer, form), 422

@@ -4,7 +4,9 @@
   "use strict";
   if (!window.FormData || !window.DOMParser) { return; }
   var running = null;
+  var here = address();  // of what the page shows now
 
+  function address() { return window.location.pathname + window.location.search; }
   function part(form, name) { return form.querySelector("[data-upload-" + name + "]"); }
   function fileField(form) { return form.querySelector("input[type=file]"); }
   function words(form, name, value) { return (form.getAttribute("data-words-" + name) || "").replace("{}", value || ""); }
@@ -63,6 +65,7 @@
     var answer = page.querySelector("main");
     if (!answer || !page.querySelector("[data-session]")) { window.location.assign(request.responseURL); return; }
     window.history.pushState({ todoke: "upload" }, "", request.responseURL);
+    here = address();
     document.title = page.title;
     replaceMain(answer);
     window.scrollTo(0, 0);
@@ -84,7 +87,8 @@
     request.send(new FormData(form));
   }
 
-  window.addEventListener("popstate", function () { window.location.reload(); });
+  // Going back from the shown answer needs the page of that address; a link to a part of the same page doesn't.
+  window.addEventListener("popstate", function () { if (address() !== here) { window.location.reload(); } });
   document.addEventListener("submit", function (event) {
     var form = event.target;
     if (!form.hasAttribute("data-upload") || event.defaultPrevented) { return; }
