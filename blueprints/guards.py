@@ -1,7 +1,7 @@
 """The door of every route: zones, audiences, default deny; and the only loaders of rows by an id from outside."""
 
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import Response, abort, current_app, g, redirect, render_template, request, url_for
 from flask_login import current_user
@@ -47,13 +47,22 @@ GATES = {
 
 def zone() -> frozenset[str]:
     """The network zones this request comes from. An empty list in the configuration means: from everywhere."""
-    address = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 — an address to compare with, not to bind to
+    address = _address()
     zones = {"internet"}
     for name, key in (("vpn", "VPN_NETWORKS"), ("staff", "STAFF_NETWORKS")):
         networks = current_app.config[key]
-        if not networks or any(address in ip_network(network) for network in networks):
+        if not networks or (address and any(address in ip_network(network) for network in networks)):
             zones.add(name)
     return frozenset(zones)
+
+
+def _address() -> IPv4Address | IPv6Address | None:
+    """The client's address; None for what a proxy passed on that is none."""
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def door(public: frozenset[str]) -> Callable[[], Response | str | tuple[str, int] | None]:

@@ -32,6 +32,8 @@ def copy(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
     """The ZIP as it was sent, for the side that made it, and for the fund once it has opened a filing."""
     if actor.office is not None:
         permissions.require(actor, "download")
+        if actor.office != transfer.office:
+            permissions.refuse(actor, "download")
         if not transfer.is_filing:
             raise Forbidden("帳票は、受取要求のあとでダウンロードしてください。")
     elif transfer.is_filing:

@@ -91,7 +91,9 @@ def log_in_staff(actor: Actor, login_id: str, password: str, code: str) -> str:
     """The fund's people: password and authenticator in one step, one answer for every wrong reason."""
     if not throttle.hit("auth_address", throttle.network(actor.address), actor.at):
         raise TooMany(CROWDED)
-    if not throttle.hit("staff", login_id, actor.at):
+    tries = {"staff": f"{login_id}/{throttle.network(actor.address)}", "staff_total": login_id}
+    # A network whose own tries are spent no longer counts against the clerk.
+    if not all(throttle.hit(kind, key, actor.at) for kind, key in tries.items()):
         raise TooMany(LOCKED)
     member = Membership.staff_at_door(login_id)
     is_right = credentials.is_right(member.user.password_hash if member else None, password)
@@ -99,11 +101,12 @@ def log_in_staff(actor: Actor, login_id: str, password: str, code: str) -> str:
     if not is_right or member is None or not onetime.is_totp_accepted(member.user, code, actor.at):
         with db.atomic():
             audit.record(actor, "login.refused", member.user.uid if member else "", why="staff")
-            if member and throttle.is_spent("staff", login_id, actor.at):
+            if member and throttle.is_spent("staff", tries["staff"], actor.at):
                 audit.record(actor, "login.locked", member.user.uid, minutes=_lock_minutes("staff"))
                 outbox.password_locked(member, _lock_minutes("staff"))
         raise Refused(WRONG_STAFF)
-    throttle.clear("staff", login_id)
+    for kind, key in tries.items():
+        throttle.clear(kind, key)
     actor = _as(actor, member)
     with db.atomic():
         end_all(actor, member.user, "newer")

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 
 from models import MomentField, Throttle, db
 
@@ -26,7 +27,8 @@ LIMITS = {
     "code_failures": Limit(100, timedelta(days=1)),  # wrong codes of one member in a row
     "auth_address": Limit(60, timedelta(minutes=10)),  # tries to log in from one network
     "password": Limit(5, timedelta(minutes=30)),  # wrong passwords of one member
-    "staff": Limit(5, timedelta(minutes=30)),  # wrong logins of one of the fund's people
+    "staff": Limit(5, timedelta(minutes=30)),  # wrong logins of one of the fund's people from one network,
+    "staff_total": Limit(50, timedelta(minutes=30)),  # and from all of them: a stranger can't lock a clerk out alone
     "mail_code": Limit(5, timedelta(minutes=30)),  # wrong codes for a changed address
 }
 
@@ -69,10 +71,13 @@ def sweep(at: datetime) -> None:
 
 def network(address: str) -> str:
     """What an address counts as: itself, or its /64 for IPv6."""
-    if ":" not in address:
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
         return address
-    groups = address.split("%")[0].split("::")[0].split(":")
-    return ":".join((groups + ["0"] * 4)[:4])
+    if parsed.version == 4:
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
 
 
 def _hash(key: str) -> str:
