@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes sure the programs that the tests really start are there. As root on Debian the missing ones are installed;
+# anyone else is told their names, and the tests that need them are skipped with that reason.
+set -u
+
+missing=()
+needs() { # command, Debian package
+    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+needs chromium chromium
+needs 7zz 7zip
+needs zip zip
+needs unzip unzip
+needs nginx nginx-light
+compgen -G '/usr/share/fonts/*/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Not installed: ${missing[*]}. The tests that need them are skipped; on Debian: sudo apt-get install ${missing[*]}" >&2
+    exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt=(apt-get -q -o DPkg::Lock::Timeout=600)
+echo "Installing for the tests: ${missing[*]}"
+if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } </dev/null >/dev/null; then
+    echo "apt-get could not install ${missing[*]}. The tests that need them are skipped." >&2
+fi
+exit 0
