@@ -132,8 +132,11 @@ def browser_hash(browser_key: str) -> str:
 def _spent_budgets(actor: Actor, pair: str) -> list[str]:
     """Counts the wish in every budget, whichever is spent first: the same statements for every pair."""
     network = throttle.network(actor.address)
-    keys = {"code_again": pair, "code_quarter": pair, "code_day": pair, "code_address": network, "code_total": ""}
-    return [kind for kind, key in keys.items() if not throttle.hit(kind, key, actor.at)]
+    keys = {"code_again": pair, "code_quarter": pair, "code_day": pair, "code_address": network}
+    spent = [kind for kind, key in keys.items() if not throttle.hit(kind, key, actor.at)]
+    # What sends no mail doesn't eat the whole site's budget either: one network alone could stop everybody's logins.
+    total = "refused" if spent else ""
+    return spent if throttle.hit("code_total", total, actor.at) else [*spent, "code_total"]
 
 
 def _make(actor: Actor, member: Membership | None, purpose: str, minutes: int, browser_key: str) -> OneTimePassword:

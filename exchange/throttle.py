@@ -1,6 +1,7 @@
 """Limits of tries, counted in rows so that they hold across processes and restarts."""
 
 import hashlib
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -70,14 +71,16 @@ def sweep(at: datetime) -> None:
 
 
 def network(address: str) -> str:
-    """What an address counts as: itself, or its /64 for IPv6."""
+    """What an address counts as: itself, or its /64 for IPv6; an IPv4 address in IPv6 clothes is the IPv4 one."""
     try:
-        parsed = ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if parsed.version == 4:
+    if isinstance(parsed, ipaddress.IPv4Address):
         return str(parsed)
-    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), 64), strict=False).network_address)
 
 
 def _hash(key: str) -> str:
