@@ -560,7 +560,7 @@ class Mail(Record):
     to_user = ForeignKeyField(User, null=True)
     to_address = CharField(null=True)  # only where it isn't the person's address in force
     transfer = ForeignKeyField(Transfer, null=True)
-    code = ForeignKeyField(OneTimePassword, null=True)
+    code = ForeignKeyField(OneTimePassword, null=True, on_delete="SET NULL")  # codes are forgotten, mails stay
     facts: Any = JSONTextField(default=dict)
     state = CharField(default="waiting", constraints=[SQL("CHECK (state IN ('waiting', 'sent', 'dropped', 'dead'))")])
     tries = IntegerField(default=0)
@@ -604,10 +604,12 @@ class AuditEntry(Record):
         return self.membership is None or self.membership.is_staff == viewer.is_staff
 
     def who_to(self, viewer: Membership) -> str:
-        """Whoever did it: by name within one's own side, by the side's name across the counter."""
+        """Whoever did it: with login ID within one's own side; the fund reads office and name, an office just the fund."""
         if self.is_of_side(viewer):
             return self.who
-        return "基金事務局" if self.membership.is_staff else self.membership.office.display_name
+        if self.membership.is_staff:
+            return "基金事務局"
+        return f"{self.membership.office.display_name} {self.membership.user.name}"
 
     @classmethod
     def about(cls, uid: str) -> Any:

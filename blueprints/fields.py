@@ -93,7 +93,8 @@ def note() -> TextAreaField:
 
 def token() -> HiddenField:
     """Makes a form act once, however often it is sent."""
-    return HiddenField(default=lambda: secrets.token_hex(16), validators=[InputRequired()])
+    again = required("画面を開き直してから、もう一度送信してください。")
+    return HiddenField("この画面の番号", [again], default=lambda: secrets.token_hex(16))
 
 
 def _kinds(direction: str) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _DUMMY = _hasher.hash(secrets.token_hex(16))
 
 COMMON = frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())
+DISGUISES = str.maketrans("@0134$5!7", "aoieassit")
 PRINTABLE = frozenset(string.digits + string.ascii_letters + string.punctuation)
 
 
@@ -81,14 +82,14 @@ def archive_password_problem(password: str) -> str | None:
 
 def _is_common(folded: str) -> bool:
     """A known word padded with digits and marks, few different characters, or a run such as abcdef or 987654."""
-    plain = folded.translate(str.maketrans("@0134$5!7", "aoieassit"))
     core = folded.strip(string.digits + string.punctuation)
+    plain = {word.translate(DISGUISES) for word in (folded, core)}
     steps = {ord(b) - ord(a) for a, b in zip(folded, folded[1:], strict=False)}
     return (
         len(set(folded)) < 5
         or steps <= {1}
         or steps <= {-1}
-        or bool({folded, plain, core} & COMMON)
+        or bool({folded, core, *plain} & COMMON)
         or _repeats(folded)
     )
 

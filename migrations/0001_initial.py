@@ -245,7 +245,7 @@ CREATE TABLE "mail" (
   "error" VARCHAR(255) NOT NULL,
   FOREIGN KEY ("to_user_id") REFERENCES "user" ("id"),
   FOREIGN KEY ("transfer_id") REFERENCES "transfer" ("id"),
-  FOREIGN KEY ("code_id") REFERENCES "one_time_password" ("id")
+  FOREIGN KEY ("code_id") REFERENCES "one_time_password" ("id") ON DELETE SET NULL
 );
 CREATE INDEX "mail_code_id" ON "mail" ("code_id");
 CREATE INDEX "mail_state_due_at" ON "mail" ("state", "due_at");
