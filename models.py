@@ -178,8 +178,9 @@ class Office(Record):
     def open_ones(cls, search: str = "") -> Any:
         query = cls.select().where(cls.closed_at.is_null()).order_by(cls.office_number)
         if search:
-            like = f"%{search}%"
-            query = query.where(cls.name**like | cls.office_number**like | cls.contract_number**like)
+            # contains() escapes what LIKE would read as a wildcard
+            found = cls.name.contains(search) | cls.office_number.contains(search)
+            query = query.where(found | cls.contract_number.contains(search))
         return query
 
 

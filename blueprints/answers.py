@@ -1,6 +1,7 @@
 """Answers that several pages give: a document as a download, its Japanese file name, the timeline of a transfer."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +31,8 @@ VERDICTS = {"accept": "問題なし", "warn": "注意あり", "reject": "不備�
 
 def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str) -> Response:
     """A document, streamed as an attachment. `fallback` is the ASCII name for programs that don't read `filename*`."""
-    response = Response(stream_with_context(pieces), mimetype="application/octet-stream")
+    first = next(pieces, b"")  # what can't be opened is an error page, not a file that breaks off
+    response = Response(stream_with_context(chain([first], pieces)), mimetype="application/octet-stream")
     response.headers["Content-Disposition"] = (
         f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe='')}"
     )

@@ -147,6 +147,7 @@ class Verdict:
 
 def verify() -> Verdict:
     """Walk the chain and hold every signed checkpoint against it."""
+    checkpoints = _read_checkpoints()  # before the rows: what is added meanwhile may have a checkpoint already
     problems: list[str] = []
     hashes: dict[int, str] = {}
     before, number = GENESIS, 0
@@ -159,13 +160,12 @@ def verify() -> Verdict:
         if row.hash != _hash(before, row):
             problems.append(f"entry {row.number} was changed")
         before = hashes[row.number] = row.hash
-    checkpoints = _read_checkpoints()
     problems += [problem for point in checkpoints for problem in _hold(point, hashes)]
     return Verdict(len(hashes), len(checkpoints), tuple(problems))
 
 
 def _hold(point: dict[str, Any], hashes: dict[int, str]) -> list[str]:
-    signature = point.pop("signature", "")
+    signature = str(point.pop("signature", ""))
     number = point.get("number")
     if not sealing.is_signed(_canonical(point).encode(), signature):
         return [f"the checkpoint of entry {number} has a wrong signature"]
@@ -184,9 +184,10 @@ def _read_checkpoints() -> list[dict[str, Any]]:
     points = []
     for line in lines:
         try:
-            points.append(dict(json.loads(line)))
+            point = json.loads(line)
         except ValueError:  # torn by a crash: it proves nothing, like one that was never written
             continue
+        points.append(point if isinstance(point, dict) else {})
     return points
 
 

@@ -10,6 +10,7 @@ from exchange.actors import Actor
 from models import Inspection, Transfer, db
 
 STATES = {"accept": "passed", "warn": "warned", "reject": "failed"}
+OPEN = ("waiting", "running")
 
 
 def run(actor: Actor, transfer_id: int, limits: archives.Limits, progress: Callable[[int, int], None]) -> None:
@@ -17,7 +18,7 @@ def run(actor: Actor, transfer_id: int, limits: archives.Limits, progress: Calla
     transfer = Transfer.get_by_id(transfer_id)
     if transfer.inspection.is_over:
         return
-    Inspection.update(state="running").where(Inspection.transfer == transfer).execute()
+    Inspection.update(state="running").where(Inspection.transfer == transfer, Inspection.state << OPEN).execute()
     password = archive_passwords.reveal(transfer.archive_password)
     with vault.open_stream(transfer.stored) as stream:
         result = archives.inspect(stream, password, limits, on_progress=progress)
@@ -37,7 +38,7 @@ def _conclude(actor: Actor, transfer: Transfer, result: archives.Inspection) -> 
             ],
             entries=[asdict(entry) for entry in result.entries],
             finished_at=actor.at,
-        ).where(Inspection.transfer == transfer, Inspection.state << ("waiting", "running"))
+        ).where(Inspection.transfer == transfer, Inspection.state << OPEN)
         if concluded.execute() != 1:
             return
         facts = {"verdict": verdict, "codes": codes}

@@ -96,7 +96,12 @@ def _take(handlers: dict[str, Handler], at: datetime) -> Job | None:
         .returning(Job)
         .execute()
     )
-    return taken[0] if taken else None
+    if not taken:
+        return None
+    if taken[0].tries > len(BACK_OFF) + 1:  # each worker that took it died of it
+        _mine(taken[0], state="failed", error="its worker died", leased_until=None, lease=None)
+        return None
+    return taken[0]
 
 
 def _put_back(job: Job, error: str, at: datetime) -> None:

@@ -183,17 +183,23 @@ def send_due(at: datetime) -> bool:
     mail = _take(at)
     if mail is None:
         return False
-    if mail.expires_at and mail.expires_at <= at:
+    if _is_too_late(mail, at):
         _end(mail, state="dropped", error="expired")
         return True
     try:
         _deliver(post, _compose(post, mail))
-    except (OSError, smtplib.SMTPException) as error:
+    except Exception as error:
+        # Whatever went wrong, the row must say so and come up again; an address that fits no header ends as dead.
         log.warning("mail %s not sent: %s", mail.uid, type(error).__name__)
         _put_back(mail, type(error).__name__, at)
     else:
         _end(mail, state="sent", sent_at=utc_now(), error="")
     return True
+
+
+def _is_too_late(mail: Mail, at: datetime) -> bool:
+    """Whether its code is over, spent, or replaced by a newer one."""
+    return (mail.expires_at is not None and mail.expires_at <= at) or (mail.code is not None and mail.code.counter > 0)
 
 
 def _take(at: datetime) -> Mail | None:

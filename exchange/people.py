@@ -143,7 +143,8 @@ def register_user(actor: Actor, name: str, kana: str, mail: str, password: str) 
 def password_problem(member: Membership, password: str, name: str) -> str | None:
     """Why this member can't take that login password, or None."""
     office = member.office
-    known = [member.login_id, *name.split(), settings.get("service_name"), settings.get("fund_name"), "todoke"]
+    known = [member.login_id, name, "".join(name.split()), *name.split()]
+    known += [settings.get("service_name"), settings.get("fund_name"), "todoke"]
     if office is not None:
         known += [office.contract_number, office.contract_number.replace("-", ""), office.name, office.short_name]
     return credentials.password_problem(password, settings.get("password_length"), known)

@@ -68,7 +68,10 @@ def _write_key(path: Path) -> None:
 
 
 def _read_key(path: Path) -> bytes:
-    key = base64.b64decode(path.read_bytes())
+    try:
+        key = base64.b64decode(path.read_bytes().strip(), validate=True)
+    except ValueError:
+        key = b""
     if len(key) != KEY_BYTES:
         raise NotConfigured(f"{path} is not a key")
     return key
@@ -148,7 +151,10 @@ class StreamOpener:
 
     def __init__(self, key: bytes, header: bytes) -> None:
         self._state = sodium.crypto_secretstream_xchacha20poly1305_state()
-        sodium.crypto_secretstream_xchacha20poly1305_init_pull(self._state, header, key)
+        try:
+            sodium.crypto_secretstream_xchacha20poly1305_init_pull(self._state, header, key)
+        except (CryptoError, ValueError) as error:
+            raise Unsealable("the stored bytes were cut") from error
 
     def pull(self, box: bytes) -> tuple[bytes, bool]:
         """(plaintext, is it the last piece); Unsealable when the bytes were changed."""

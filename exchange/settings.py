@@ -12,6 +12,7 @@ class Declared:
     default: Any
     label: str
     bounds: tuple[int, int] | None = None  # lowest and highest
+    choices: tuple[str, ...] = ()  # the only values, if there are any
 
 
 DECLARED: dict[str, Declared] = {
@@ -23,7 +24,12 @@ DECLARED: dict[str, Declared] = {
     "password_length": Declared(int, 12, "ログインパスワードの最小文字数", (12, 64)),
     "pickup_days": Declared(int, 7, "受取要求からダウンロードできる日数", (1, 31)),
     "statement_second_clerk": Declared(bool, False, "帳票は作成者以外の職員が承認する"),
-    "zipcrypto": Declared(str, "warn", "ZipCrypto で暗号化されたZIP（warn 警告して受付 / refuse 受け付けない）"),
+    "zipcrypto": Declared(
+        str,
+        "warn",
+        "ZipCrypto で暗号化されたZIP（warn 警告して受付 / refuse 受け付けない）",
+        choices=("warn", "refuse"),
+    ),
 }
 
 
@@ -50,4 +56,6 @@ def put(key: str, value: Any) -> None:
         raise TypeError(f"{key} takes {declared.kind.__name__}")
     if declared.bounds and not declared.bounds[0] <= value <= declared.bounds[1]:
         raise ValueError(f"{key} takes {declared.bounds[0]} to {declared.bounds[1]}")
+    if declared.choices and value not in declared.choices:
+        raise ValueError(f"{key} takes {' or '.join(declared.choices)}")
     Setting.insert(key=key, value=value).on_conflict_replace().execute()

@@ -3,6 +3,7 @@
 The only home of paths to documents.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -15,7 +16,7 @@ from typing import BinaryIO
 
 from exchange import sealing
 from exchange.errors import NotConfigured, Refused, Unusable
-from models import StoredObject, new_uid, utc_now
+from models import StoredObject, db, new_uid, utc_now
 
 READ = 64 * 1024
 SNAPSHOT_EVERY = 64  # pieces: a seek backwards decrypts at most 4 MiB again
@@ -118,7 +119,8 @@ class Receiving:
     def discard(self) -> None:
         """Drop what was not finished."""
         if self._stored is None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # a full disk refuses even the rest in the buffer
+                self._file.close()
             self._part.unlink(missing_ok=True)
 
     def __enter__(self) -> "Receiving":
@@ -210,12 +212,19 @@ def pieces(stored: StoredObject) -> Iterator[bytes]:
 
 
 def erase(stored: StoredObject) -> None:
-    """Drop the sealed key, then the file.
+    """Drop the sealed key inside the verb's transaction, and the file once it is committed.
 
-    Call inside the verb's transaction: without its key the ciphertext says nothing.
+    Without its key the ciphertext says nothing; a transaction that is taken back must find the file again.
     """
+    if not db.in_transaction():
+        raise RuntimeError("an erasure belongs into the transaction of what it ends")
     StoredObject.update(sealed_key=None, erased_at=utc_now()).where(StoredObject.id == stored.id).execute()
-    _path(stored.uid).unlink(missing_ok=True)
+    db.after_commit(lambda: _drop_erased(stored.uid))
+
+
+def _drop_erased(uid: str) -> None:
+    if StoredObject.get(StoredObject.uid == uid).sealed_key is None:  # a savepoint may have taken it back
+        _path(uid).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -250,9 +259,10 @@ def sweep(older_than: float = PART_AGE) -> int:
     swept = 0
     orphans = {_path(uid) for uid in check(is_deep=False).orphans}
     for path in [*orphans, *(_root() / "incoming").iterdir()]:
-        if time.time() - path.stat().st_mtime > older_than:
-            path.unlink(missing_ok=True)
-            swept += 1
+        with contextlib.suppress(FileNotFoundError):  # an upload that ends meanwhile takes its unfinished file away
+            if time.time() - path.stat().st_mtime > older_than:
+                path.unlink()
+                swept += 1
     return swept
 
 

@@ -1,0 +1,90 @@
+"""Fixtures of the browser tests: Chromium, the site as a process, and browsers for people to sit at."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import BrowserContext, expect, sync_playwright
+
+from tests.browser import site as sites
+from tests.browser.people import Clerk, OfficeUser
+from tests.browser.site import Site
+from tests.browser.watch import Watch
+
+PROGRAM = shutil.which("chromium")
+PATIENCE = 15_000  # milliseconds: two cores may be busy with other tests
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No name but the loopback's leads anywhere, whatever a page asks for.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+Open = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    if PROGRAM is None:
+        pytest.skip("chromium is not installed")
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Chromium) -> Iterator[Callable[..., BrowserContext]]:
+    """`opened(site)`: a browser of its own at the site; at the end of the test each must have been clean."""
+    watched: list[Watch] = []
+    contexts: list[BrowserContext] = []
+
+    def make(site: Site, **more: Any) -> BrowserContext:
+        look = {"locale": "ja-JP", "timezone_id": "Asia/Tokyo", "viewport": {"width": 1280, "height": 900}}
+        context = chromium.new_context(base_url=site.base, **(look | more))
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        watched.append(Watch(context, site.base))
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    for watch in watched:
+        watch.assert_clean()
+
+
+@pytest.fixture
+def site(tmp_path: Path, chromium: Chromium) -> Iterator[Site]:
+    """A fresh demonstration."""
+    with sites.running(tmp_path / "site") as site:
+        yield site
+        assert "Traceback" not in site.log(), site.log()[-3000:]
+
+
+@pytest.fixture
+def shared_site(instance: Path, chromium: Chromium) -> Iterator[Site]:
+    """The site on the installation that `app` and `cast` of the other tests write to."""
+    with sites.running(instance.parent) as site:
+        yield site
+        assert "Traceback" not in site.log(), site.log()[-3000:]
+
+
+@pytest.fixture
+def sits_down(opened: Open) -> Callable[..., OfficeUser | Clerk]:
+    """`sits_down(site, "taro")`: a person at a browser of their own, not logged in yet."""
+
+    def sit(site: Site, name: str, **more: Any) -> OfficeUser | Clerk:
+        kind = Clerk if name in ("kiku", "ume", "dai") else OfficeUser
+        return kind(opened(site, **more), site, name)
+
+    return sit

@@ -1,0 +1,110 @@
+"""The real site as a process: `flask demo` and `flask run` in a folder of their own, as `make demo` starts them."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 30
+FLASK = [sys.executable, "-m", "flask", "--app", "app"]
+
+
+@dataclass
+class Site:
+    """A running site. `folder` holds the installation, the server's own TMPDIR and its log."""
+
+    base: str
+    folder: Path
+    pid: int
+    pidfd: int  # readable once the server has ended
+    made: dict[str, Any] = field(repr=False)
+
+    @property
+    def instance(self) -> Path:
+        return self.folder / "instance"
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / "tmp"
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def office(self, login_id: str) -> dict[str, Any]:
+        return next(one for one in self.made["offices"] if any(u["login_id"] == login_id for u in one["users"]))
+
+    def user(self, login_id: str) -> dict[str, Any]:
+        people = [user for office in self.made["offices"] for user in office["users"]]
+        return next(one for one in [*people, *self.made["staff"]] if one["login_id"] == login_id)
+
+
+@contextlib.contextmanager
+def running(folder: Path, is_demo: bool = True, **settings: str) -> Iterator[Site]:
+    """The site on `folder`/instance, a demonstration unless told otherwise. `settings`: TODOKE_… variables, and
+    nothing of the caller's.
+    """
+    port = _free_port()
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("TODOKE_", "FLASK_"))}
+    base = f"http://127.0.0.1:{port}"
+    environment = own | {
+        "TODOKE_INSTANCE": str(folder / "instance"),
+        "TODOKE_BASE_URL": base,
+        "TMPDIR": str(folder / "tmp"),
+        **settings,
+    }
+    made = _seed(environment) if is_demo else {}
+    with (folder / "server.log").open("ab") as log:
+        command = [*FLASK, "run", "--port", str(port)]
+        # A group of its own, so that nothing it started outlives the test.
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    site = Site(base, folder, server.pid, os.pidfd_open(server.pid), made)
+    try:
+        _wait_for(port, server, site)
+        yield site
+    finally:
+        _stop(server)
+        os.close(site.pidfd)
+
+
+def _seed(environment: dict[str, str]) -> dict[str, Any]:
+    done = subprocess.run([*FLASK, "demo", "--json"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], site: Site) -> None:
+    """Until somebody listens; the wait for the process's end is what paces the tries."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(0.02)
+            break
+    raise AssertionError(f"the server did not start:\n{site.log()[-3000:]}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()

@@ -1,0 +1,147 @@
+"""The main jobs with the keyboard alone: every stop of the Tab key is visible, and nothing needs a mouse."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyotp
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.people import Person
+from tests.browser.site import Site
+from tests.people import aes_zip
+
+MOST_STOPS = 60
+
+# The element that has the keyboard: its name as it is announced, its tag, and whether it can be seen to have it.
+FOCUSED = """
+() => {
+  const it = document.activeElement;
+  const look = getComputedStyle(it);
+  const labels = it.labels && it.labels.length ? it.labels[0].innerText : it.innerText;
+  const ring = look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 2;
+  const box = it.getBoundingClientRect();
+  const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  return [(labels || "").trim(), it.tagName, ring && inView];
+}
+"""
+
+
+class Hands:
+    """A person's hands on the keyboard, and nowhere else."""
+
+    def __init__(self, person: Person) -> None:
+        self.page = person.page
+        self.keys = person.page.keyboard
+
+    def reaches(self, name: str, tag: str = "") -> None:
+        """Tab until the element with this name has the focus; every stop on the way is visible."""
+        met = []
+        for _ in range(MOST_STOPS):
+            self.keys.press("Tab")
+            label, found, is_visible = self.page.evaluate(FOCUSED)
+            if found == "BODY":
+                continue
+            assert is_visible, f"the focus on {label or found!r} can't be seen"
+            met.append(label)
+            if label == name and tag in ("", found):
+                return
+        raise AssertionError(f"{name!r} was not reached; met {met}")
+
+    def types(self, label: str, words: str) -> None:
+        self.reaches(label)
+        self.keys.press("Control+a")
+        self.keys.type(words)
+
+    def presses(self, name: str) -> None:
+        self.reaches(name, "BUTTON")
+        self.keys.press("Enter")
+
+    def follows(self, name: str) -> None:
+        self.reaches(name, "A")
+        self.keys.press("Enter")
+
+
+@pytest.mark.parametrize("name", ["taro"])
+def test_an_office_logs_in_uploads_and_delivers_without_a_mouse(
+    name: str, site: Site, sits_down: Callable, tmp_path: Path
+) -> None:
+    taro = sits_down(site, name)
+    hands = Hands(taro)
+    taro.goes_to("/onetime/")
+    hands.types("契約番号", taro.contract_number)
+    hands.types("ユーザーID", taro.me["login_id"])
+    taro.page.keyboard.press("Enter")
+    taro.sees_heading("ワンタイムパスワード・発行受付")
+    code = taro.reads_code(taro.receipt_number())
+    hands.follows("電子連携サービス・認証画面")
+    taro.sees_heading("認証")
+    hands.types("契約番号", taro.contract_number)
+    hands.types("ユーザーID", taro.me["login_id"])
+    taro.page.keyboard.press("Enter")
+    taro.sees_heading("ワンタイムパスワードの確認")
+    expect(taro.main.get_by_label("ワンタイムパスワード")).to_be_focused()
+    taro.page.keyboard.type(code + "\n")
+    taro.sees_heading("ログイン")
+    hands.types("ユーザーID", taro.me["login_id"])
+    hands.types("ログインパスワード", taro.me["password"] + "\n")
+
+    taro.sees_heading("届書の送信")
+    hands.follows("アップロード")
+    taro.sees_heading("届書のアップロード")
+    hands.reaches("種類")
+    taro.page.keyboard.press("ArrowDown")
+    hands.reaches("パスワード付きZIP")
+    file = tmp_path / "届書.zip"
+    file.write_bytes(aes_zip(taro.archive_password))
+    with taro.page.expect_file_chooser() as asked:
+        taro.page.keyboard.press("Enter")
+    asked.value.set_files(file)
+    hands.presses("アップロード")
+    taro.sees("アップロードしました。")
+    taro.waits_for_inspection("検査済")
+    hands.presses("承認して配信")
+    taro.sees_state("配信済")
+    assert any("基金事務局へ配信します" in question for question in taro.was_asked)
+
+
+def test_a_clerk_opens_a_filing_without_a_mouse(site: Site, sits_down: Callable, tmp_path: Path) -> None:
+    taro, kiku = sits_down(site, "taro"), sits_down(site, "kiku")
+    file = tmp_path / "届書.zip"
+    file.write_bytes(aes_zip(taro.archive_password))
+    taro.logs_in()
+    taro.uploads(file)
+    taro.waits_for_inspection("検査済")
+    taro.presses("承認して配信")
+    taro.sees_state("配信済")
+
+    hands = Hands(kiku)
+    kiku.goes_to("/admin/login")
+    hands.types("ユーザーID", kiku.me["login_id"])
+    hands.types("ログインパスワード", kiku.me["password"])
+    hands.types("ワンタイムパスワード", pyotp.TOTP(kiku.me["totp_secret"]).now() + "\n")
+    kiku.sees_heading("受信箱（届書）")
+    hands.reaches("資格取得届", "A")
+    kiku.page.keyboard.press("Enter")
+    kiku.sees_heading("届書：資格取得届")
+    hands.presses("受領して開く")
+    kiku.sees_state("受領済")
+    hands.reaches("開く", "BUTTON")
+    with kiku.page.expect_download() as waiting:
+        kiku.page.keyboard.press("Space")
+    assert waiting.value.suggested_filename == "資格取得届.csv"
+
+
+def test_after_a_move_in_a_row_the_keyboard_stays_in_that_row(site: Site, sits_down: Callable, tmp_path: Path) -> None:
+    taro = sits_down(site, "taro")
+    file = tmp_path / "届書.zip"
+    file.write_bytes(aes_zip(taro.archive_password))
+    taro.logs_in()
+    number = taro.uploads(file)
+    taro.waits_for_inspection("検査済")
+    taro.chooses("届書の送信")
+    taro.row(number).get_by_role("button", name="承認", exact=True).focus()
+    taro.page.keyboard.press("Enter")
+    expect(taro.row(number)).to_contain_text("配信待ち")
+    expect(taro.row(number).get_by_role("link").first).to_be_focused()
+    expect(taro.page.locator("#td-live")).to_contain_text(f"受付番号 {number}：配信待ち")

@@ -1,0 +1,148 @@
+"""Every state of every screen: fits a narrow window, breaks no rule of accessibility, and is kept as a picture.
+
+The pictures go to $TODOKE_PICTURES, or into pytest's temporary folder.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page
+
+from models import Office, db
+from tests.browser import gallery as rooms
+from tests.browser import site as sites
+from tests.browser.gallery import Gallery
+from tests.browser.screens import SCREENS
+from tests.browser.watch import Watch
+
+AXE = Path(__file__).with_name("vendor") / "axe.min.js"
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
+
+# A few pages are broken on purpose; Chromium notes their answer in its console.
+EXPECTED = {"error-500": "Failed to load resource: the server responded with a status of 500"}
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> Iterator[Gallery]:
+    folder = tmp_path_factory.mktemp("gallery")
+    quiet = {"TODOKE_RUN_JOBS": "false", "TODOKE_MAX_FILE_BYTES": "1000000"}
+    with ExitStack() as running:
+        busy = running.enter_context(sites.running(folder / "busy", **quiet))
+        fresh = running.enter_context(sites.running(folder / "fresh", **quiet))
+        bare = running.enter_context(sites.running(folder / "bare", is_demo=False, **quiet))
+        gallery = Gallery(busy, fresh, bare)
+        gallery.cookies |= rooms.furnish_fresh(fresh.instance, fresh.made)
+        # Last, so that the rules in this process stay on the installation that steps may still change.
+        gallery.uids, cookies = rooms.furnish_busy(busy.instance, busy.made, folder)
+        gallery.cookies |= cookies
+        with db.connection_context():
+            gallery.uids["abc"] = Office.get(Office.office_number == "00101").uid
+        yield gallery
+
+
+@dataclass
+class Seen:
+    """What was found on one screen. `overflow`: (content, window) widths where the content is wider."""
+
+    overflow: list[tuple[int, int]] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def see(furnished: Gallery, chromium: Chromium, pictures: Path) -> Iterator[Callable[[str], Seen]]:
+    """`see("inbox")`: goes there once, looks at it wide and narrow, and keeps the pictures."""
+    seen: dict[str, Seen] = {}
+
+    def look(name: str) -> Seen:
+        if name not in seen:
+            with visited(chromium, furnished, name) as page:
+                seen[name] = looked_at(page, pictures / name)
+        return seen[name]
+
+    yield look
+
+
+@contextmanager
+def visited(chromium: Chromium, furnished: Gallery, name: str) -> Iterator[Page]:
+    """The page in that state, at a desk's width; nothing untoward may have happened on the way."""
+    place, who, where = SCREENS[name]
+    base = furnished.site(place).base
+    look = {"locale": "ja-JP", "timezone_id": "Asia/Tokyo", "viewport": WIDE, "reduced_motion": "reduce"}
+    context = chromium.new_context(base_url=base, **look)
+    watch = Watch(context, base, EXPECTED.get(name))
+    if who:
+        context.add_cookies([{"name": "todoke", "value": furnished.cookies[place, who], "url": base}])
+    page = context.new_page()
+    page.on("dialog", lambda dialog: dialog.accept())
+    if isinstance(where, str):
+        page.goto(where.format_map(furnished.uids))
+    else:
+        where(page, furnished)
+    page.wait_for_load_state("load")
+    yield page
+    context.close()
+    watch.assert_clean()
+
+
+def looked_at(page: Page, picture: Path) -> Seen:
+    seen = Seen()
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        content, window = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+        if content > window:
+            seen.overflow.append((content, window))
+        page.screenshot(path=f"{picture}-{size['width']}.png", full_page=True)
+    if AXE.exists():
+        page.set_viewport_size(WIDE)
+        seen.violations = serious_violations(page)
+    return seen
+
+
+def serious_violations(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{rule['impact']} {rule['id']}: {node['html'][:160]}"
+        for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    chosen = os.environ.get("TODOKE_PICTURES")
+    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_fits_a_wide_and_a_narrow_window(name: str, see: Callable[[str], Seen]) -> None:
+    assert see(name).overflow == []
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_breaks_no_serious_rule_of_accessibility(name: str, see: Callable[[str], Seen]) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not fetched")
+    assert see(name).violations == []
+
+
+@pytest.mark.parametrize("name", ["filing-filing-delivered", "statement-received-fund", "filings-many"])
+def test_a_page_prints_without_the_frame_and_says_when(
+    name: str, furnished: Gallery, chromium: Chromium, pictures: Path
+) -> None:
+    with visited(chromium, furnished, name) as page:
+        page.emulate_media(media="print")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        page.set_viewport_size({"width": 794, "height": 1123})
+        page.screenshot(path=pictures / f"{name}-print.png", full_page=True)
+        assert page.get_by_role("navigation", name="メニュー").count() == 0
+        assert page.get_by_role("button").count() == 0
+        assert "印刷日時 20" in page.locator("#main").inner_text()

@@ -1,0 +1,129 @@
+"""The upload form in the hands of a person: the drop area, the progress bar, stopping, and what is refused in words."""
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import site as sites
+from tests.browser.people import OfficeUser
+from tests.browser.site import Site
+from tests.people import aes_zip
+
+SLOW = 1_000_000  # bytes a second, as over a VPN
+
+# A file comes out of the file manager onto the drop area.
+DROP = """
+([encoded, name]) => {
+  const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name, {type: "application/zip"}));
+  for (const kind of ["dragover", "drop"]) {
+    document.querySelector("[data-upload-drop]").dispatchEvent(
+      new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
+  }
+}
+"""
+
+
+@pytest.fixture
+def hanako(site: Site, sits_down: Callable) -> OfficeUser:
+    hanako = sits_down(site, "hanako")
+    hanako.logs_in()
+    return hanako
+
+
+def large_zip(hanako: OfficeUser, size: int) -> bytes:
+    return aes_zip(hanako.archive_password, {"明細.csv": base64.b64encode(os.urandom(size))})
+
+
+def slows_down(hanako: OfficeUser) -> None:
+    line = hanako.context.new_cdp_session(hanako.page)
+    line.send("Network.enable")
+    line.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": SLOW},
+    )
+
+
+def test_a_dropped_file_is_listed_and_its_progress_shown(hanako: OfficeUser) -> None:
+    data = large_zip(hanako, 1_500_000)
+    hanako.goes_to("/files/upload")
+    hanako.main.get_by_label("種類").select_option(index=1)
+    hanako.page.evaluate(DROP, [base64.b64encode(data).decode(), "落とした届書.zip"])
+    hanako.sees(f"落とした届書.zip（{len(data):,} バイト）")
+    slows_down(hanako)
+    hanako.presses("アップロード")
+    hanako.sees("送信しています（")
+    hanako.sees("アップロードしました。")
+    hanako.sees_heading("届書：資格取得届")
+    hanako.waits_for_inspection("検査済")
+    hanako.chooses("届書の送信")
+    hanako.sees("落とした届書.zip")
+
+
+def test_an_upload_can_be_stopped_and_leaves_nothing(hanako: OfficeUser, tmp_path: Path) -> None:
+    file = tmp_path / "届書.zip"
+    file.write_bytes(large_zip(hanako, 6_000_000))
+    hanako.fills_in_upload(file)
+    slows_down(hanako)
+    hanako.presses("アップロード")
+    hanako.sees("送信しています（")
+    hanako.presses("送信を中止")
+    hanako.sees("送信を中止しました。ファイルは届いていません。")
+    hanako.chooses("届書の送信")
+    hanako.sees("まだ届書はありません。")
+
+
+def test_a_form_without_a_file_says_what_is_missing_and_takes_the_focus_there(hanako: OfficeUser) -> None:
+    hanako.goes_to("/files/upload")
+    hanako.presses("アップロード")
+    summary = hanako.main.locator("#error-summary")
+    expect(summary).to_be_focused()
+    expect(summary).to_contain_text("ファイルが選ばれていません")
+    expect(summary).to_contain_text("種類を選んでください")
+    summary.get_by_role("link", name="種類を選んで").click()
+    expect(hanako.main.get_by_label("種類")).to_be_focused()
+
+
+def test_the_way_back_from_a_finished_upload_leads_to_the_form(hanako: OfficeUser, tmp_path: Path) -> None:
+    file = tmp_path / "届書.zip"
+    file.write_bytes(large_zip(hanako, 1000))
+    hanako.uploads(file)
+    hanako.waits_for_inspection("検査済")
+    hanako.page.go_back()
+    hanako.sees_heading("届書のアップロード")
+    hanako.page.wait_for_load_state("load")
+    hanako.page.go_forward()
+    hanako.sees_heading("届書：資格取得届")
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_sent(
+    tmp_path: Path, chromium: object, sits_down: Callable
+) -> None:
+    with sites.running(tmp_path / "small", TODOKE_MAX_FILE_BYTES="1000000") as site:
+        hanako = sits_down(site, "hanako")
+        hanako.logs_in()
+        file = tmp_path / "届書.zip"
+        file.write_bytes(large_zip(hanako, 1_000_000))
+        hanako.fills_in_upload(file)
+        hanako.sees("ファイルが大きすぎます。上限は1,000,000 バイト（1.0 MB）です。")
+        hanako.presses("アップロード")
+        hanako.sees_heading("届書のアップロード")
+
+
+def test_a_refused_upload_keeps_what_was_typed_and_the_file(hanako: OfficeUser, tmp_path: Path) -> None:
+    file = tmp_path / "届書.zip"
+    file.write_bytes(large_zip(hanako, 1000))
+    hanako.fills_in_upload(file)
+    hanako.main.get_by_label("対象年月").fill("来月分")
+    hanako.main.get_by_label("メモ").fill("11月分です")
+    hanako.presses("アップロード")
+    expect(hanako.main.locator("#error-summary")).to_be_focused()
+    expect(hanako.main.get_by_label("メモ")).to_have_value("11月分です")
+    hanako.main.get_by_label("対象年月").fill("2026/11")
+    hanako.presses("アップロード")
+    hanako.sees("アップロードしました。")

@@ -1,0 +1,57 @@
+"""Fixtures: one installation with its cast, made once and copied for each test."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from exchange import installation
+from models import db
+from tests.people import Browser, Cast
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A demonstration as `flask demo` makes it; never opened again, only copied."""
+    folder = tmp_path_factory.mktemp("staged") / "instance"
+    made = create_app({"INSTANCE": folder}).test_cli_runner().invoke(args=["demo", "--json"])
+    assert made.exit_code == 0, made.output
+    db.close()
+    return folder, json.loads(made.output)
+
+
+@pytest.fixture
+def instance(staged: tuple[Path, dict], tmp_path: Path) -> Path:
+    """The folder of this test's installation."""
+    folder = tmp_path / "instance"
+    shutil.copytree(staged[0], folder)
+    return folder
+
+
+@pytest.fixture
+def app(instance: Path) -> Iterator[Flask]:
+    """The site on a fresh copy, with the database open for the test itself; it writes mails to instance/mail."""
+    app = create_app({"INSTANCE": instance, "TESTING": True})
+    with db.connection_context():
+        yield app
+    db.close()
+
+
+@pytest.fixture
+def cast(app: Flask, staged: tuple[Path, dict]) -> Cast:
+    return Cast(staged[1])
+
+
+@pytest.fixture
+def browser(app: Flask, cast: Cast) -> Callable[[str], Browser]:
+    """`browser("taro")`: Taro's browser, logged in; `browser("")`: a stranger's."""
+    return lambda name: Browser(app, cast.member(name) if name else None)
+
+
+@pytest.fixture
+def demo_file(instance: Path) -> Path:
+    return instance / installation.DEMO

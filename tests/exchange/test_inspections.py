@@ -1,0 +1,122 @@
+"""The inspection job: what it finds decides, it can be run again, and who waits is told."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exchange import archives, inspections, settings, transfers, vault
+from exchange.actors import system
+from exchange.errors import Refused
+from models import AuditEntry, Inspection, Job, Mail, Transfer, db
+from tests.people import Cast, aes_zip, inspect, statement, uploads
+
+
+def told(transfer: Transfer) -> list[str]:
+    return sorted({mail.kind for mail in Mail.select().where(Mail.transfer == transfer)})
+
+
+def codes(transfer: Transfer) -> list[str]:
+    return [finding["code"] for finding in transfer.inspection.findings]
+
+
+def zipcrypto(folder: Path, password: str) -> bytes:
+    """What the ZIP function of many programs makes: the old, weak encryption."""
+    (folder / "data.csv").write_bytes(b"a,b\r\n" * 50)
+    subprocess.run(["zip", "-q", "-P", password, "weak.zip", "data.csv"], cwd=folder, check=True)
+    return (folder / "weak.zip").read_bytes()
+
+
+def test_a_good_archive_passes_and_the_approvers_are_told(cast: Cast) -> None:
+    transfer = inspect(uploads(cast.hanako, aes_zip(cast.archive_password, {"a.csv": b"x", "添付/b.csv": b"yy"})))
+    row = transfer.inspection
+    assert (row.state, row.is_over, row.findings) == ("passed", True, [])
+    assert [(entry["name"], entry["size"]) for entry in row.entries] == [("a.csv", 1), ("添付/b.csv", 2)]
+    assert told(transfer) == ["approval_wanted"]
+    entry = list(transfer.timeline())[-1]
+    assert (entry.action, entry.details, entry.who) == (
+        *("filing.inspected", {"verdict": "accept", "codes": []}, "システム"),
+    )
+
+
+def test_an_archive_with_another_password_fails_and_the_uploader_is_told(cast: Cast) -> None:
+    transfer = inspect(uploads(cast.hanako, aes_zip("another-password-42")))
+    assert (transfer.inspection.state, codes(transfer)) == ("failed", ["WRONG_PASSWORD"])
+    assert told(transfer) == ["inspection_failed"]
+    with pytest.raises(Refused, match="検査"):
+        transfers.approve(cast.taro, transfer)
+
+
+@pytest.mark.parametrize("data", [b"", b"not a ZIP", b"PK\x03\x04", "氏名,番号\r\n".encode("cp932")])
+def test_what_is_no_archive_fails(cast: Cast, data: bytes) -> None:
+    transfer = inspect(uploads(cast.hanako, data))
+    assert transfer.inspection.state == "failed"
+    assert set(codes(transfer)) <= {"NOT_ZIP", "DAMAGED", "EMPTY_ARCHIVE", "EMPTY_FILE"}
+
+
+def test_weak_encryption_is_warned_of_and_can_be_approved(cast: Cast, tmp_path: Path) -> None:
+    transfer = inspect(uploads(cast.hanako, zipcrypto(tmp_path, cast.archive_password)))
+    assert (transfer.inspection.state, codes(transfer)) == ("warned", ["ZIPCRYPTO"])
+    transfers.approve(cast.taro, transfer)
+    assert transfer.state == "approved"
+
+
+def test_weak_encryption_fails_where_the_fund_refuses_it(cast: Cast, tmp_path: Path) -> None:
+    with db.atomic():
+        settings.put("zipcrypto", "refuse")
+    transfer = inspect(uploads(cast.hanako, zipcrypto(tmp_path, cast.archive_password)))
+    assert transfer.inspection.state == "failed"
+    assert told(transfer) == ["inspection_failed"]
+
+
+def test_inspecting_again_changes_and_tells_nothing(cast: Cast) -> None:
+    transfer = inspect(uploads(cast.hanako, aes_zip(cast.archive_password)))
+    before = (Mail.select().count(), AuditEntry.select().count())
+    inspect(transfer)
+    assert (Mail.select().count(), AuditEntry.select().count()) == before
+
+
+def test_an_inspection_that_was_cut_off_is_done_again(cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+    Inspection.update(state="running").where(Inspection.transfer == transfer).execute()
+    assert inspect(transfer).inspection.state == "passed"
+
+
+def test_a_slow_worker_does_not_reopen_what_another_has_concluded(cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+
+    def other_worker(done: int, total: int) -> None:
+        Inspection.update(state="warned").where(Inspection.transfer == transfer).execute()
+
+    inspections.run(system(), transfer.id, archives.Limits(), other_worker)
+    assert transfer.inspection.state == "warned"
+    assert told(transfer) == []
+
+
+def test_progress_ends_at_the_whole(cast: Cast) -> None:
+    transfer, seen = uploads(cast.hanako, aes_zip(cast.archive_password)), []
+    inspections.run(system(), transfer.id, archives.Limits(), lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (transfer.size, transfer.size)
+
+
+def test_changed_bytes_in_the_vault_are_no_verdict_but_an_error(cast: Cast, instance: Path) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+    path = instance / "vault" / "objects" / transfer.stored.uid
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(vault.sealing.Unsealable):
+        inspect(transfer)
+    assert not transfer.inspection.is_over
+
+
+def test_a_cancelled_filing_asks_nobody_to_approve_it(cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+    transfers.cancel(cast.hanako, transfer)
+    assert inspect(transfer).inspection.state == "passed"
+    assert told(transfer) == []
+
+
+def test_a_statement_is_inspected_like_a_filing_and_nobody_is_mailed(cast: Cast) -> None:
+    paper = statement(cast)
+    assert paper.inspection.state == "passed"
+    assert told(paper) == []
+    assert Job.latest("inspect", str(paper.id)) is not None

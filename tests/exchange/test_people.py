@@ -1,0 +1,259 @@
+"""Persons and places: who can be added, the two first registrations, confirmed addresses."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from peewee import IntegrityError
+
+from exchange import archive_passwords, credentials, onetime, people, permissions
+from exchange.actors import Actor, command_line
+from exchange.errors import Refused, SomeoneWasFaster, TooMany
+from models import ArchivePassword, AuditEntry, Device, Mail, Membership, Office, OneTimePassword, User, db, utc_now
+from tests.people import LOGIN_IDS, Cast
+
+ARCHIVE_PASSWORD = "kR7mTp2WvXy9Zq4N"
+PASSWORD = "amber-violin-7-harbour"
+
+
+def register(cast: Cast, **changes: str) -> None:
+    """利用者情報登録(ユーザ) by Jiro, with some answers changed."""
+    user = cast.member("jiro").user
+    answers = {"name": user.name, "kana": user.kana, "mail": user.mail, "password": PASSWORD, **changes}
+    people.register_user(cast.jiro, **answers)
+
+
+def add(cast: Cast, login_id: str, kind: str = "staff", office: Office | None = None) -> people.Newcomer:
+    office = office or cast.abc
+    words = permissions.CONSULTANT_WORDS
+    return people.add_member(cast.taro, office, kind, login_id, "丁田　新", "チョウダ　シン", "shin@abc.example", words)
+
+
+# ── the fund ──
+
+
+def test_a_fund_is_established_once(cast: Cast) -> None:
+    assert people.has_fund()
+    with pytest.raises(Refused, match="すでに"):
+        people.establish_fund(command_line(), "別の基金", "")
+
+
+def test_a_clerk_gets_password_and_authenticator_once(cast: Cast) -> None:
+    newcomer, secret = people.add_staff(command_line(), "fund", "kikinNew1", "新", "new@fund.example", ("send",))
+    user = User.get_by_id(newcomer.membership.user_id)
+    assert credentials.is_right(user.password_hash, newcomer.password)
+    now = utc_now()
+    assert onetime.is_totp_accepted(user, onetime.totp_now(secret, now), now)
+    assert newcomer.membership.words() == {"send"}
+    assert secret not in str(user.__data__)
+    entry = AuditEntry.get(AuditEntry.action == "staff.added", AuditEntry.subject == user.uid)
+    assert entry.details == {"login_id": "kikinNew1", "kind": "fund", "words": ["send"]}
+
+
+def test_only_the_funds_people_are_added_as_its_people(cast: Cast) -> None:
+    with pytest.raises(TypeError):
+        people.add_staff(command_line(), "staff", "abcNew001", "新", "new@fund.example", ())
+
+
+def test_a_clerk_cannot_hold_an_offices_word_nor_the_desk_a_clerks(cast: Cast) -> None:
+    before = User.select().count()
+    for kind, word in (("fund", "approve"), ("desk", "send")):
+        with pytest.raises(TypeError):
+            people.add_staff(command_line(), kind, "kikinNew1", "新", "new@fund.example", (word,))
+    assert User.select().count() == before
+
+
+# ── members ──
+
+
+def test_an_office_has_at_most_as_many_users_as_active_devices(cast: Cast) -> None:
+    """ABC商事 has three devices and three users, of whom the consultant is at home at XYZ工業 too."""
+    add(cast, "abcShin01")
+    with pytest.raises(Refused, match="端末の台数"):
+        add(cast, "abcShin02")
+    assert Membership.select().where(Membership.office == cast.abc).count() == 4
+
+
+def test_a_consultant_counts_where_his_other_office_has_no_active_device(cast: Cast) -> None:
+    Device.update(state="stopped").where(Device.office == cast.xyz).execute()
+    with pytest.raises(Refused, match="端末の台数"):
+        add(cast, "abcShin01")
+
+
+def test_stopping_a_device_removes_nobody(cast: Cast) -> None:
+    Device.update(state="stopped").where(Device.office == cast.abc).execute()
+    assert cast.abc.members().count() == 3
+
+
+def test_a_user_who_has_left_does_not_count(cast: Cast) -> None:
+    add(cast, "abcShin01")
+    Membership.update(ended_at=utc_now()).where(Membership.login_id == LOGIN_IDS["jun"]).execute()
+    assert add(cast, "abcShin02").membership.kind == "staff"
+
+
+def test_login_ids_are_unique_in_an_office_and_case_sensitive(cast: Cast) -> None:
+    Device.create(office=cast.abc, slot=4, state="active")
+    add(cast, "ABCJUN001")
+    with pytest.raises(IntegrityError):
+        add(cast, "abcJun001")
+    elsewhere = people.join(command_line(), cast.member("taro").user, cast.xyz, "staff", "abcJun001", ())
+    assert elsewhere.office == cast.xyz
+
+
+def test_an_office_has_one_active_admin(cast: Cast) -> None:
+    with pytest.raises(IntegrityError):
+        add(cast, "abcSecond", "office_admin")
+    Membership.update(ended_at=utc_now()).where(Membership.login_id == LOGIN_IDS["taro"]).execute()
+    assert add(cast, "abcSecond", "office_admin").membership.kind == "office_admin"
+
+
+def test_a_person_who_joins_another_office_keeps_password_and_has_other_words_there(cast: Cast) -> None:
+    at_abc, at_xyz = cast.member("hanako"), cast.member("hanako_at_xyz")
+    assert (at_abc.user, at_abc.login_id != at_xyz.login_id) == (at_xyz.user, True)
+    before = at_abc.words()
+    at_xyz.grants.where(permissions.Grant.word == "upload").get().delete_instance()
+    assert (at_abc.words(), "upload" in at_xyz.words()) == (before, False)
+
+
+# ── 利用者情報登録(事業所) ──
+
+
+def test_the_admin_sets_up_the_office_once_and_for_all(cast: Cast) -> None:
+    people.set_up_office(cast.jiro, "XYZ", ARCHIVE_PASSWORD)
+    row = cast.xyz.current_archive_password()
+    assert (archive_passwords.reveal(row), row.version, cast.xyz.display_name) == (ARCHIVE_PASSWORD, 1, "XYZ")
+    assert ARCHIVE_PASSWORD not in row.sealed
+    with pytest.raises(SomeoneWasFaster, match="変更することはできません"):
+        people.set_up_office(cast.jiro, "XYZ", "another-Password-42")
+    assert archive_passwords.reveal(cast.xyz.current_archive_password()) == ARCHIVE_PASSWORD
+
+
+@pytest.mark.parametrize("name", ["hanako_at_xyz", "jun", "kiku", "dai"])
+def test_nobody_but_the_admin_sets_up_an_office(cast: Cast, name: str) -> None:
+    before = ArchivePassword.select().count()
+    with pytest.raises(Refused, match="管理者だけ"):
+        people.set_up_office(getattr(cast, name), "", ARCHIVE_PASSWORD)
+    assert ArchivePassword.select().count() == before
+
+
+def test_a_weak_archive_password_is_refused_and_nothing_is_kept(cast: Cast) -> None:
+    for bad in ("short", "password1234", "ｋＲ７ｍＴｐ２ＷｖＸｙ９"):
+        with pytest.raises(Refused, match="圧縮パスワード"):
+            people.set_up_office(cast.jiro, "XYZ", bad)
+    assert people.needs_office_setup(cast.member("jiro"))
+
+
+# ── 利用者情報登録(ユーザ) ──
+
+
+def test_after_the_registration_the_own_password_counts_and_the_initial_one_does_not(cast: Cast) -> None:
+    initial = cast.secrets("jiro")["password"]
+    assert people.needs_registration(cast.member("jiro"))
+    register(cast)
+    user = cast.member("jiro").user
+    assert credentials.is_right(user.password_hash, PASSWORD)
+    assert not credentials.is_right(user.password_hash, initial)
+    assert not people.needs_registration(cast.member("jiro"))
+
+
+def test_the_initial_password_cannot_be_kept(cast: Cast) -> None:
+    with pytest.raises(Refused, match="初期パスワードと同じ"):
+        register(cast, password=cast.secrets("jiro")["password"])
+    assert people.needs_registration(cast.member("jiro"))
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "short",
+        "xyzJiro01-amber",
+        "XYZ工業株式会社の電話番号",
+        "戊田　次郎は今日も元気です",
+        "戊田次郎は今日も元気ですね",
+        "todoke-harbour-9",
+    ],
+)
+def test_a_password_that_others_could_guess_is_refused(cast: Cast, password: str) -> None:
+    with pytest.raises(Refused, match="ログインパスワード"):
+        register(cast, name="戊田　次郎", password=password)
+    assert people.needs_registration(cast.member("jiro"))
+
+
+def test_the_contract_number_is_no_password_with_or_without_its_hyphen(cast: Cast) -> None:
+    number = cast.xyz.contract_number
+    for password in (f"{number}abc", number.replace("-", "") + "abc"):
+        with pytest.raises(Refused, match="契約番号"):
+            register(cast, password=password)
+
+
+def test_a_registration_counts_once(cast: Cast) -> None:
+    register(cast)
+    with pytest.raises(SomeoneWasFaster):
+        register(cast, password="another-harbour-8-violin")
+    assert credentials.is_right(cast.member("jiro").user.password_hash, PASSWORD)
+
+
+def test_the_registration_holds_at_all_offices_of_the_person(cast: Cast) -> None:
+    """Hanako was registered at ABC商事 before she joined XYZ工業."""
+    assert not people.needs_registration(cast.member("hanako_at_xyz"))
+    newcomer = add(cast, "abcShin01").membership
+    people.join(command_line(), newcomer.user, cast.xyz, "consultant", "xyzShin01", ())
+    people.register_user(Actor(newcomer), "丁田　新", "チョウダ　シン", "shin@abc.example", PASSWORD)
+    assert not people.needs_registration(Membership.get(Membership.login_id == "xyzShin01"))
+
+
+def test_what_was_changed_is_logged_without_the_values(cast: Cast) -> None:
+    register(cast, name="戊田　二郎", mail="jiro.new@xyz-kogyo.example")
+    entry = AuditEntry.get(AuditEntry.action == "user.registered", AuditEntry.subject == cast.member("jiro").user.uid)
+    assert entry.details == {"changed": ["name", "mail"]}
+
+
+# ── a changed address ──
+
+
+@pytest.fixture
+def code(cast: Cast) -> str:
+    """The code that reaches Jiro's new address."""
+    register(cast, mail="jiro.new@xyz-kogyo.example")
+    asked = onetime.ask(Actor(), cast.xyz.contract_number, LOGIN_IDS["jiro"], "")
+    onetime.mail_code(Actor(), OneTimePassword.get(OneTimePassword.number == asked.number).id)
+    return onetime.code_of(Mail.get(Mail.kind == "mail_confirmation").code)
+
+
+def test_a_changed_address_waits_and_the_old_one_is_told(cast: Cast, code: str) -> None:
+    user = cast.member("jiro").user
+    assert (user.mail, user.pending_mail) == ("jiro@xyz-kogyo.example", "jiro.new@xyz-kogyo.example")
+    assert Mail.get(Mail.kind == "mail_changed").to_address is None
+    assert Mail.get(Mail.kind == "one_time_password").to_address is None
+    assert Mail.get(Mail.kind == "mail_confirmation").to_address == "jiro.new@xyz-kogyo.example"
+
+
+def test_the_code_puts_the_new_address_in_force(cast: Cast, code: str) -> None:
+    people.confirm_mail(cast.jiro, code)
+    user = cast.member("jiro").user
+    assert (user.mail, user.pending_mail) == ("jiro.new@xyz-kogyo.example", None)
+    with pytest.raises(Refused):
+        people.confirm_mail(cast.jiro, code)
+
+
+def test_another_persons_code_confirms_nothing(cast: Cast, code: str) -> None:
+    with pytest.raises(Refused, match="確認コードが正しくない"):
+        people.confirm_mail(cast.taro, code)
+    assert cast.member("jiro").user.pending_mail
+
+
+def test_guessing_the_confirmation_is_stopped(cast: Cast, code: str) -> None:
+    for _ in range(5):
+        with pytest.raises(Refused, match="確認コードが正しくない"):
+            people.confirm_mail(cast.jiro, "00000000" if code != "00000000" else "11111111")
+    with pytest.raises(TooMany):
+        people.confirm_mail(cast.jiro, code)
+    later = Actor(cast.member("jiro"), at=utc_now() + timedelta(minutes=30))
+    with pytest.raises(Refused):
+        people.confirm_mail(later, code)
+
+
+def test_secrets_of_people_lie_in_the_database_only_as_hashes(cast: Cast) -> None:
+    newcomer = add(cast, "abcShin01")
+    db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert newcomer.password.encode() not in Path(db.database).read_bytes()

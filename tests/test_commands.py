@@ -1,0 +1,440 @@
+"""Every `flask …` command: what it prints, what it leaves behind, and with which status it ends."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app import create_app
+from exchange import credentials, installation, people, vault
+from exchange.errors import NotConfigured
+from models import AuditEntry, Job, Mail, Membership, Office, StoredObject, Transfer, User, db
+from tests.people import Cast, aes_zip, filing, received, statement, uploads
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADINGS = (
+    "記入日,事業所番号,電子連携管理者氏名,電子連携管理者氏名（フリガナ）,電子連携管理者メールアドレス,"
+    "電子連携管理者ユーザＩＤ,事業所名,利用台数"
+)
+
+
+def run(app: Flask, *arguments: str | Path, given: str | None = None) -> Result:
+    return app.test_cli_runner().invoke(args=[str(argument) for argument in arguments], input=given)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Flask]:
+    """A new installation without anybody."""
+    app = create_app({"INSTANCE": tmp_path / "new"})
+    with db.connection_context():
+        yield app
+    db.close()
+
+
+# ── setup and demo ──
+
+SETUP = ("--fund", "試験企業年金基金", "--contact", "業務課", "--name", "基金　花子", "--login-id", "kikinHana")
+
+
+def test_setup_makes_the_fund_and_prints_the_first_clerks_secrets_once(empty: Flask, tmp_path: Path) -> None:
+    made = run(empty, "setup", *SETUP, "--mail", "hana@fund.example")
+    assert made.exit_code == 0
+    password = re.search(r"ログインパスワード +(\S+)", made.output)[1]
+    secret = re.search(r"認証アプリに登録するキー +(\S+)", made.output)[1]
+    member = Membership.staff_at_door("kikinHana")
+    assert credentials.is_right(member.user.password_hash, password)
+    assert member.words() == set(
+        ["register", "prepare", "check", "send", "receive", "publish", "audit", "staff", "settings"]
+    )
+    assert people.has_fund()
+    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert password.encode() not in everything
+    assert secret.encode() not in everything
+
+
+def test_setup_asks_for_what_is_not_told(empty: Flask) -> None:
+    made = run(empty, "setup", given="試験企業年金基金\n業務課\n基金　花子\nkikinHana\nhana@fund.example\n")
+    assert made.exit_code == 0
+    assert Membership.staff_at_door("kikinHana") is not None
+
+
+def test_setup_is_done_once(empty: Flask) -> None:
+    run(empty, "setup", *SETUP, "--mail", "hana@fund.example")
+    again = run(empty, "setup", *SETUP, "--mail", "hana@fund.example")
+    assert again.exit_code == 1
+    assert "すでに登録されています" in again.output
+    assert Membership.select().count() == 1
+
+
+@pytest.mark.parametrize("wrong", [("--mail", "hana"), ("--login-id", "short"), ("--fund", " ")])
+def test_setup_refuses_what_does_not_fit_and_makes_nothing(empty: Flask, wrong: tuple[str, ...]) -> None:
+    made = run(empty, "setup", *SETUP, "--mail", "hana@fund.example", *wrong)
+    assert made.exit_code == 1
+    assert not people.has_fund()
+    assert Membership.select().count() == 0
+
+
+def test_demo_prints_the_pinned_shape_and_the_same_each_time(empty: Flask, tmp_path: Path) -> None:
+    first, second = run(empty, "demo", "--json"), run(empty, "demo", "--json")
+    assert (first.exit_code, first.output) == (0, second.output)
+    made = json.loads(first.output)
+    assert set(made) == {"base_url", "offices", "staff"}
+    for office in made["offices"]:
+        assert {"office_name", "contract_number", "download_key", "archive_password", "users"} <= set(office)
+        for user in office["users"]:
+            assert {"name", "login_id", "password", "kind", "permissions", "mail"} <= set(user)
+            assert user["kind"] in ("office_admin", "staff", "consultant")
+    assert all({"login_id", "password", "totp_secret", "permissions"} <= set(one) for one in made["staff"])
+    assert (tmp_path / "new" / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_demo_has_the_guides_three_users_with_their_permissions(empty: Flask) -> None:
+    abc, xyz = json.loads(run(empty, "demo", "--json").output)["offices"]
+    words = {user["login_id"]: set(user["permissions"]) for user in abc["users"]}
+    everything = {"upload", "cancel", "approve", "deliver", "request_pickup", "download", "mail_notice"}
+    assert words == {
+        "abcTaro01": everything,
+        "abcJun001": everything,
+        "srHanako1": everything - {"approve", "deliver"},
+    }
+    assert xyz["archive_password"] is None
+    assert [user["login_id"] for user in xyz["users"]] == ["xyzJiro01", "srHanako2"]
+
+
+def test_demo_in_words_names_everybody(empty: Flask) -> None:
+    text = run(empty, "demo").output
+    assert all(name in text for name in ("abcTaro01", "srHanako1", "kikinKiku", "deskDai01", "/demo/mail"))
+
+
+def test_demo_is_refused_where_there_are_other_offices(empty: Flask, tmp_path: Path) -> None:
+    run(empty, "setup", *SETUP, "--mail", "hana@fund.example")
+    refused = run(empty, "demo", "--json")
+    assert refused.exit_code == 1
+    assert "空の環境でだけ" in refused.output
+    assert not (tmp_path / "new" / "demo.json").exists()
+
+
+# ── archives ──
+
+
+@pytest.fixture
+def archives(tmp_path: Path, cast: Cast) -> dict[str, Path]:
+    made = {"good": tmp_path / "良い届書.zip", "bad": tmp_path / "bad.zip"}
+    made["good"].write_bytes(aes_zip(cast.archive_password, {"か\u3099.csv": b"1,2\r\n"}))
+    made["bad"].write_bytes(b"not a zip")
+    return made
+
+
+def test_inspect_archive_prints_one_json_line_a_file(app: Flask, cast: Cast, archives: dict[str, Path]) -> None:
+    done = run(app, "inspect-archive", archives["good"], archives["bad"], "--password", cast.archive_password, "--json")
+    assert done.exit_code == 1
+    good, bad = (json.loads(line) for line in done.output.splitlines())
+    assert set(good) == {"file", "verdict", "findings", "entries"}
+    assert (good["file"], good["verdict"], good["findings"]) == ("良い届書.zip", "accept", [])
+    (entry,) = good["entries"]
+    assert set(entry) == {"name", "size", "method", "sha256"}
+    assert (entry["name"], entry["size"], entry["method"]) == ("が.csv", 5, "AES-256")
+    assert (bad["verdict"], [finding["code"] for finding in bad["findings"]]) == ("reject", ["NOT_ZIP"])
+    assert set(bad["findings"][0]) == {"code", "message", "entry"}
+
+
+def test_inspect_archive_ends_with_0_when_all_are_taken(app: Flask, cast: Cast, archives: dict[str, Path]) -> None:
+    done = run(app, "inspect-archive", archives["good"], "--password", cast.archive_password)
+    assert done.exit_code == 0
+    assert "良い届書.zip: accept" in done.output
+    wrong = run(app, "inspect-archive", archives["good"], "--password", "Another-One-12", "--json")
+    assert (wrong.exit_code, json.loads(wrong.output)["findings"][0]["code"]) == (1, "WRONG_PASSWORD")
+
+
+def test_inspect_archive_of_no_file_is_a_wrong_call(app: Flask) -> None:
+    assert run(app, "inspect-archive", "--password", "x").exit_code == 2
+    assert run(app, "inspect-archive", "/nowhere.zip", "--password", "x").exit_code == 2
+
+
+# ── registrations ──
+
+
+def registration(path: Path, *rows: tuple[str, ...]) -> Path:
+    path.write_bytes("\r\n".join([HEADINGS, *(",".join(row) for row in rows), ""]).encode("cp932"))
+    return path
+
+
+def row(number: str, **other: str) -> tuple[str, ...]:
+    cells = {
+        "on": "2026/10/01",
+        "number": number,
+        "name": "庚田　四郎",
+        "kana": "カノエダ　シロウ",
+        "mail": "shiro@rst-unyu.example",
+        "id": "rstShiro1",
+        "office": "RST運輸株式会社",
+        "devices": "2",
+    }
+    return tuple({**cells, **other}.values())
+
+
+def imports(app: Flask, *arguments: str | Path) -> tuple[int, list[dict]]:
+    done = run(app, "import-registrations", *arguments, "--today", "2026-11-23", "--json")
+    return done.exit_code, [json.loads(line) for line in done.output.splitlines()]
+
+
+def test_a_registration_becomes_an_office(app: Flask, tmp_path: Path) -> None:
+    status, (line,) = imports(app, registration(tmp_path / "届.csv", row("00201")))
+    assert (status, line["file"], line["verdict"]) == (0, "届.csv", "accept")
+    (told,) = line["rows"]
+    assert set(told) == {"line", "verdict", "values", "errors", "warnings"}
+    assert set(told["values"]) == {
+        *("entered_on", "office_number", "name", "kana", "mail", "login_id", "office_name", "device_limit")
+    }
+    office = Office.get(Office.office_number == "00201")
+    assert re.fullmatch(r"\d{7}-\d{8}", office.contract_number)
+    assert office.members().get().user.password_hash is None, "secrets are made by the letter"
+
+
+def test_a_dry_run_registers_nothing(app: Flask, tmp_path: Path) -> None:
+    before = Office.select().count()
+    status, (line,) = imports(app, registration(tmp_path / "a.csv", row("00201")), "--dry-run")
+    assert (status, line["verdict"], Office.select().count()) == (0, "accept", before)
+
+
+def test_one_wrong_cell_in_one_file_registers_none_of_them(app: Flask, tmp_path: Path) -> None:
+    before = Office.select().count()
+    good = registration(tmp_path / "good.csv", row("00201"))
+    bad = registration(tmp_path / "bad.csv", row("00202", mail="nobody"))
+    status, lines = imports(app, good, bad)
+    assert (status, [line["verdict"] for line in lines]) == (1, ["accept", "reject"])
+    (error,) = lines[1]["rows"][0]["errors"]
+    assert set(error) == {"column", "code", "message"}
+    assert error["column"] == "E"
+    assert Office.select().count() == before
+
+
+def test_an_office_is_not_registered_twice(app: Flask, tmp_path: Path) -> None:
+    first, second = (registration(tmp_path / name, row("00201")) for name in ("a.csv", "b.csv"))
+    assert imports(app, first, second)[0] == 1
+    assert imports(app, first)[0] == 0
+    status, (line,) = imports(app, first)
+    assert (status, line["rows"][0]["errors"][0]["code"]) == (1, "REGISTERED")
+
+
+def test_a_registration_in_a_password_zip(app: Flask, tmp_path: Path) -> None:
+    content = registration(tmp_path / "a.csv", row("00201")).read_bytes()
+    packed = tmp_path / "a.zip"
+    packed.write_bytes(aes_zip("Registration-2026", {"a.csv": content}))
+    assert imports(app, packed, "--password", "Another-One-12")[0] == 1
+    assert imports(app, packed, "--password", "Registration-2026")[0] == 0
+
+
+def test_in_words_each_error_names_line_and_column(app: Flask, tmp_path: Path) -> None:
+    file = registration(tmp_path / "a.csv", row("00201", mail="nobody"))
+    done = run(app, "import-registrations", file, "--today", "2026-11-23")
+    assert done.exit_code == 1
+    assert "2行目 E列 誤り" in done.output
+
+
+# ── the letter ──
+
+
+def test_a_letter_tells_its_secrets_once_and_the_old_ones_are_void(app: Flask, cast: Cast) -> None:
+    old = cast.secrets("jiro")["password"]
+    done = run(app, "letter", cast.xyz.contract_number)
+    assert done.exit_code == 0
+    key = re.search(r"ダウンロードキー +(\S+)", done.output)[1]
+    password = re.search(r"初期パスワード +(\S+)", done.output)[1]
+    user = User.get_by_id(cast.member("jiro").user_id)
+    assert credentials.is_right(user.password_hash, password)
+    assert not credentials.is_right(user.password_hash, old)
+    assert credentials.is_right(cast.xyz.download_key_hash, key)
+    again = run(app, "letter", cast.xyz.contract_number).output
+    assert password not in again
+    assert key not in again
+    assert AuditEntry.select().order_by(AuditEntry.number.desc()).get().action == "letter.issued"
+
+
+def test_a_letter_is_for_offices_that_wait_for_their_first_login(app: Flask, cast: Cast) -> None:
+    refused = run(app, "letter", cast.abc.contract_number)
+    assert (refused.exit_code, "すでにログインパスワードを登録しています" in refused.output) == (1, True)
+    unknown = run(app, "letter", "9999999-99999999")
+    assert (unknown.exit_code, "その契約番号の事業所はありません" in unknown.output) == (1, True)
+
+
+# ── audit and vault ──
+
+
+def test_audit_verify_finds_what_was_changed(app: Flask, cast: Cast) -> None:
+    filing(cast, "delivered")
+    assert run(app, "audit", "verify").exit_code == 0
+    entry = AuditEntry.get(AuditEntry.action == "filing.approved")
+    AuditEntry.update(who="だれか").where(AuditEntry.number == entry.number).execute()
+    verdict = run(app, "audit", "verify")
+    assert verdict.exit_code == 1
+    assert f"entry {entry.number} was changed" in verdict.output
+
+
+def test_vault_check_tells_missing_damaged_and_orphans(app: Flask, cast: Cast, instance: Path) -> None:
+    lost, hurt = filing(cast), statement(cast)
+    sound = run(app, "vault", "check", "--json")
+    assert (sound.exit_code, json.loads(sound.output)["objects"]) == (0, 2)
+    objects = instance / "vault" / "objects"
+    uid = {name: StoredObject.get_by_id(row.stored_id).uid for name, row in (("lost", lost), ("hurt", hurt))}
+    (objects / uid["lost"]).unlink()
+    data = bytearray((objects / uid["hurt"]).read_bytes())
+    data[-1] ^= 1
+    (objects / uid["hurt"]).write_bytes(data)
+    orphan = received(b"nobody names it").finish()
+    report = run(app, "vault", "check", "--json")
+    assert report.exit_code == 1
+    assert json.loads(report.output) == {
+        "objects": 2,
+        "missing": [uid["lost"]],
+        "damaged": [uid["hurt"]],
+        "orphans": [orphan.uid],
+        "unfinished": 0,
+    }
+    assert uid["lost"] in run(app, "vault", "check").output
+
+
+def test_vault_sweep_removes_old_orphans_only(app: Flask, cast: Cast, instance: Path) -> None:
+    kept, (old, young) = filing(cast), (received(data).finish() for data in (b"old", b"young"))
+    os.utime(instance / "vault" / "objects" / old.uid, (time.time() - 4000,) * 2)
+    done = run(app, "vault", "sweep")
+    assert (done.exit_code, done.output.strip()) == (0, "1 files removed")
+    assert list(vault.check().orphans) == [young.uid]
+    assert vault.check().is_sound
+    assert Transfer.get_by_id(kept.id)
+
+
+# ── migrations, keys, starting ──
+
+
+def test_migrate_has_nothing_to_do_on_a_new_installation(empty: Flask) -> None:
+    done = run(empty, "migrate")
+    assert (done.exit_code, done.output.strip()) == (0, "nothing to do")
+
+
+def test_an_older_database_is_refused_until_it_is_migrated(instance: Path) -> None:
+    create_app({"INSTANCE": instance})
+    with db.connection_context():
+        db.execute_sql("DELETE FROM migratehistory")
+    with pytest.raises(NotConfigured, match="flask migrate"):
+        create_app({"INSTANCE": instance})
+    assert create_app({"INSTANCE": instance}, may_be_outdated=True)
+
+
+@pytest.mark.parametrize("key", ["sealing.key", "signing.key", "cookie.key"])
+def test_a_database_without_its_keys_is_refused_and_no_new_key_made(instance: Path, key: str) -> None:
+    (instance / "keys" / key).unlink()
+    with pytest.raises(NotConfigured, match=key):
+        create_app({"INSTANCE": instance})
+    assert not (instance / "keys" / key).exists()
+
+
+def test_the_refusal_to_start_is_a_sentence_on_the_terminal(instance: Path) -> None:
+    shutil.rmtree(instance / "keys")
+    started = flask(instance, "audit", "verify")
+    assert started.returncode != 0
+    assert "keys are missing" in started.stderr
+
+
+def test_a_base_url_that_is_none_is_refused(tmp_path: Path) -> None:
+    for wrong in ("todoke.example", "ftp://todoke.example", "https://"):
+        with pytest.raises(NotConfigured, match="BASE_URL"):
+            create_app({"INSTANCE": tmp_path / "x", "BASE_URL": wrong})
+
+
+def environment(instance: Path | None) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("TODOKE_", "FLASK_"))}
+    return {**plain, "TODOKE_INSTANCE": str(instance)} if instance else plain
+
+
+def flask(instance: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flask", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(instance), capture_output=True, text=True, timeout=60)
+
+
+@contextmanager
+def running(folder: Path, instance: Path | None, *arguments: str) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask", *arguments],
+        cwd=folder,
+        env=environment(instance),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def first_answer(url: str, process: subprocess.Popen, seconds: float = 30) -> str:
+    """The page, as soon as the server listens."""
+    give_up = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < give_up:
+        try:
+            with urlopen(url, timeout=5) as answer:
+                return answer.read().decode()
+        except (URLError, ConnectionError):
+            continue
+    raise AssertionError(f"{url} gave no answer in {seconds} s")
+
+
+def test_flask_run_in_a_bare_checkout_starts_the_site(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    checkout, port = tmp_path / "checkout", free_port()
+    left_out = shutil.ignore_patterns("instance", "tests", ".*", "__pycache__", "bench", "docs")
+    shutil.copytree(ROOT, checkout, ignore=left_out)
+    began = time.monotonic()
+    with running(checkout, None, "run", "--port", str(port)) as process:
+        page = first_answer(f"http://127.0.0.1:{port}/", process)
+        record_property("bare checkout, start to first page", f"{time.monotonic() - began:.1f} s")
+    assert "まだ準備ができていません" in page
+    assert (checkout / "instance" / "exchange.sqlite").exists()
+
+
+def test_flask_run_does_the_workers_work_and_leaves_a_clean_database(instance: Path, cast: Cast) -> None:
+    transfer, port = uploads(cast.hanako, aes_zip(cast.archive_password)), free_port()
+    with running(ROOT, instance, "run", "--port", str(port)) as process:
+        first_answer(f"http://127.0.0.1:{port}/healthz", process)
+        assert waits_for(lambda: Transfer.get_by_id(transfer.id).inspection.state == "passed")
+    assert installation.DATABASE in {path.name for path in instance.iterdir()}
+
+
+def test_the_worker_inspects_and_mails_and_stops_when_told(instance: Path, cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+    with running(ROOT, instance, "worker") as process:
+        assert waits_for(lambda: Mail.select().where(Mail.state == "sent").count() == 2)
+        process.terminate()
+        assert process.wait(15) == 0
+    assert Transfer.get_by_id(transfer.id).inspection.state == "passed"
+    assert Job.late(transfer.uploaded_at) == 0
+
+
+def waits_for(is_so: Callable[[], bool], seconds: float = 30) -> bool:
+    """Ask the database until it is so."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if is_so():
+            return True
+    return False

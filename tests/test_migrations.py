@@ -1,0 +1,133 @@
+"""The migrations make the database that models.py describes, and stay as they were when models.py moves on."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import peewee
+import pytest
+from playhouse.migrations import Runner
+
+import models
+from exchange import installation
+from exchange.errors import NotConfigured
+from models import DocumentKind, db
+from tests.people import Cast
+from tests.processes import post
+
+ROOT = Path(__file__).resolve().parent.parent
+Schema = dict[str, tuple[str, list[str]]]
+
+
+def schema_of(database: peewee.SqliteDatabase, but: str = "") -> Schema:
+    """Each table with its statement and those of its indexes, without regard to line breaks."""
+    rows = database.execute_sql(
+        "SELECT tbl_name, type, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    ).fetchall()
+    plain = [(table, kind, " ".join(sql.split()).replace("( ", "(").replace(" )", ")")) for table, kind, sql in rows]
+    tables = {table: sql for table, kind, sql in plain if kind == "table" and table != but}
+    return {
+        table: (sql, [one for of, kind, one in plain if of == table and kind != "table"])
+        for table, sql in tables.items()
+    }
+
+
+@pytest.fixture
+def created(tmp_path: Path) -> Iterator[peewee.SqliteDatabase]:
+    """A database made from the models themselves."""
+    database = peewee.SqliteDatabase(tmp_path / "created.sqlite")
+    with database.bind_ctx(models.ALL), database.connection_context():
+        database.create_tables(models.ALL)
+        yield database
+    database.close()
+
+
+@pytest.fixture
+def migrated(tmp_path: Path) -> Iterator[peewee.SqliteDatabase]:
+    """A database made by the migrations."""
+    database = peewee.SqliteDatabase(tmp_path / "migrated.sqlite")
+    with database.connection_context():
+        Runner(database, directory=str(ROOT / "migrations")).up()
+        yield database
+    database.close()
+
+
+def history_of(database: peewee.SqliteDatabase) -> str:
+    """The table in which the migrations keep what was applied."""
+    (extra,) = set(database.get_tables()) - {model._meta.table_name for model in models.ALL}
+    return extra
+
+
+def test_the_migrations_make_exactly_what_the_models_describe(
+    created: peewee.SqliteDatabase, migrated: peewee.SqliteDatabase
+) -> None:
+    assert schema_of(migrated, but=history_of(migrated)) == schema_of(created)
+
+
+def test_a_column_without_its_migration_would_be_noticed(tmp_path: Path, migrated: peewee.SqliteDatabase) -> None:
+    """With a copy of models.py that knows one column more."""
+    source = (
+        (ROOT / "models.py")
+        .read_text()
+        .replace("    file_name = CharField()\n", "    file_name = CharField()\n    colour = CharField(null=True)\n")
+    )
+    (tmp_path / "models.py").write_text(source)
+    make = "import models, sys; models.open_database(sys.argv[1]); models.db.create_tables(models.ALL)"
+    subprocess.run([sys.executable, "-c", make, tmp_path / "copy.sqlite"], cwd=tmp_path, check=True, timeout=30)
+    copy = peewee.SqliteDatabase(tmp_path / "copy.sqlite")
+    with copy.connection_context():
+        described = schema_of(copy)
+    made = schema_of(migrated, but=history_of(migrated))
+    assert [table for table in described if described[table] != made[table]] == ["transfer"]
+
+
+def test_migrations_do_not_import_our_own_code() -> None:
+    files = sorted((ROOT / "migrations").glob("*.py"))
+    assert files
+    for file in files:
+        nodes = ast.walk(ast.parse(file.read_text()))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        assert names <= {"peewee"}, file.name
+        text = file.read_text()
+        assert "from models" not in text
+        assert "from exchange" not in text
+
+
+def test_every_table_of_the_models_is_in_all() -> None:
+    assert set(models.Record.__subclasses__()) == set(models.ALL)
+
+
+def test_a_new_installation_offers_the_kinds_of_the_guide(cast: Cast) -> None:
+    filings = [kind.name for kind in DocumentKind.offered("filing")]
+    assert filings[:2] == ["資格取得届", "資格喪失届"]
+    assert (len(filings), DocumentKind.offered("statement").count()) == (11, 11)
+
+
+def test_migrating_again_does_nothing(cast: Cast) -> None:
+    runner = Runner(db, directory=str(ROOT / "migrations"))
+    assert all(row.applied for row in runner.status())
+    assert list(runner.up()) == []
+
+
+def test_a_database_older_than_the_program_is_refused_until_it_is_migrated(instance: Path) -> None:
+    older = peewee.SqliteDatabase(instance / "exchange.sqlite")
+    with older.connection_context():
+        older.execute_sql(f'DELETE FROM "{history_of(older)}"')
+    with pytest.raises(NotConfigured, match="flask migrate"):
+        installation.open_installation(instance, post())
+    assert installation.open_installation(instance, post(), may_be_outdated=True).sealing
+
+
+def test_the_database_is_opened_for_safety(cast: Cast) -> None:
+    pragmas = {name: db.execute_sql(f"PRAGMA {name}").fetchone()[0] for name in models.PRAGMAS}
+    assert pragmas == {
+        "busy_timeout": 20_000,
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "trusted_schema": 0,
+    }
+    assert (Path(db.database).stat().st_mode & 0o777) == 0o600

@@ -1,0 +1,188 @@
+"""What the logs may say, and where no secret may ever lie or show."""
+
+import base64
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from exchange import archive_passwords, logs
+from models import Transfer
+from tests.people import Browser, Cast, aes_zip, mails, run_jobs, told
+from tests.web.steps import asks, code_in_mail, logs_in_as_staff, pair, types_code, types_password
+
+People = Callable[[str], Browser]
+
+# ── logs ──
+
+
+@pytest.fixture
+def log_lines() -> Iterator[Callable[[], list[str]]]:
+    """Everything the site logs during a test, line by line, as it would stand in the journal."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonLines())
+    logging.getLogger("todoke").addHandler(handler)
+    yield lambda: stream.getvalue().splitlines()
+    logging.getLogger("todoke").removeHandler(handler)
+
+
+def test_a_line_is_one_json_object_whatever_a_stranger_types(app: Flask, log_lines: Callable[[], list[str]]) -> None:
+    odd = 'a\n{"forged": 1}\r\x1b[2J\u2028\u0085'
+    client = app.test_client()
+    client.get("/onetime/", query_string={"q": odd}, headers={"User-Agent": "x\ty", "Referer": "http://a/\x7f"})
+    client.get(f"/nothing/{odd.encode().hex()}")
+    logging.getLogger("todoke.requests").info("%s", odd, extra={"facts": {"odd": odd}})
+    lines = log_lines()
+    assert len(lines) == 3
+    assert all(isinstance(json.loads(line), dict) for line in lines)
+    assert all(line.isascii() and line.isprintable() for line in lines)
+
+
+def test_an_error_with_its_trace_is_one_line(app: Flask, log_lines: Callable[[], list[str]]) -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        logging.getLogger("todoke").exception("request failed")
+    (line,) = log_lines()
+    assert "two\nlines" in json.loads(line)["trace"]
+
+
+def test_a_request_is_logged_without_what_it_is_about(
+    app: Flask, browser: People, cast: Cast, log_lines: Callable[[], list[str]]
+) -> None:
+    taro = browser("taro")
+    transfer = upload(taro, cast, "甲野太郎の届書.zip")
+    told(app)
+    taro.get(f"/files/{transfer.uid}?q=secret-query")
+    text = "\n".join(log_lines())
+    for hidden in ("甲野", transfer.uid, "届書", "@", "secret-query", "abcTaro01", cast.archive_password):
+        assert hidden not in text
+        assert json.dumps(hidden)[1:-1] not in text
+    facts = json.loads(log_lines()[-1])
+    assert facts["endpoint"] == "files.detail"
+    assert set(facts) == {"at", "level", "logger", "message", "id", "method", "endpoint", "status", "ms"}
+
+
+def upload(browser: Browser, cast: Cast, name: str) -> Transfer:
+    form = {"kind": "acquisition", "token": browser.field("/files/upload", "token")}
+    file = (io.BytesIO(aes_zip(cast.archive_password)), name)
+    answer = browser.post("/files/upload", {**form, "file": file}, content_type="multipart/form-data")
+    assert answer.status_code == 303
+    return Transfer.select().order_by(Transfer.id.desc()).get()
+
+
+# ── secrets ──
+
+NEW_ARCHIVE, NEW_PASSWORD, MISTYPED = "Canary-Archive-2026", "canary in the coal mine", "Canary-Typo-0099"
+
+
+class Ear:
+    """Remembers every page and header that any browser was given."""
+
+    def __init__(self, app: Flask) -> None:
+        self.heard: list[str] = []
+        app.after_request(self._listen)
+
+    def _listen(self, response: Any) -> Any:
+        self.heard.append(str(response.headers))
+        if not response.is_streamed and response.mimetype.startswith("text/"):
+            self.heard.append(response.get_data(as_text=True))
+        return response
+
+
+def forms_of(secret: str) -> list[bytes]:
+    """The secret in clear, hex, and base64 at each of the three places it can begin in."""
+    raw = secret.encode()
+    shifted = [base64.b64encode(b"x" * shift + raw)[4 if shift else 0 : -4] for shift in range(3)]
+    return [raw, raw.hex().encode(), raw.hex().upper().encode(), *shifted]
+
+
+def first_day(app: Flask, browser: People, cast: Cast) -> list[str]:
+    """XYZ工業's first login, a filing on its way, the fund's answer; returns the one-time passwords it took."""
+    jiro, initial = browser(""), cast.secrets("jiro")["password"]
+    asks(jiro, pair(cast, "jiro"))
+    jiro.post("/auth/", pair(cast, "jiro"))
+    codes = [code_in_mail(app, "jiro@xyz-kogyo.example")]
+    types_code(jiro, codes[0])
+    types_password(jiro, "xyzJiro01", MISTYPED)
+    types_password(jiro, "xyzJiro01", initial)
+    words = {"archive_password": NEW_ARCHIVE, "archive_password_again": NEW_ARCHIVE, "understood": "y"}
+    jiro.post("/admin/office/registration", {**words, "archive_password_again": MISTYPED})
+    jiro.post("/admin/office/registration/test-archive", words, page="/admin/office/registration")
+    jiro.post("/admin/office/registration", words)
+    person = {"name": "戊田　次郎", "kana": "ボタ　ジロウ", "mail": "new@xyz-kogyo.example"}
+    jiro.post("/admin/user/registration", {**person, "password": NEW_PASSWORD, "password_again": MISTYPED})
+    jiro.post("/admin/user/registration", {**person, "password": NEW_PASSWORD, "password_again": NEW_PASSWORD})
+    assert jiro.get("/files/").status_code == 200
+    assert archive_passwords.reveal(cast.xyz.current_archive_password()) == NEW_ARCHIVE
+    return codes
+
+
+def business(app: Flask, browser: People, cast: Cast) -> None:
+    taro, kiku = browser("taro"), browser("")
+    transfer = upload(taro, cast, "届書.zip")
+    run_jobs(app)
+    taro.post(f"/files/{transfer.uid}/approved-delivery", page=f"/files/{transfer.uid}")
+    logs_in_as_staff(cast, kiku, "kiku", password=MISTYPED)
+    assert logs_in_as_staff(cast, kiku, "kiku").status_code == 303
+    page = f"/admin/inbox/{transfer.uid}"
+    kiku.post(f"{page}/opening", page=page)
+    kiku.post(f"{page}/entries/0", page=page).get_data()
+    url = f"/admin/statements/new/{cast.xyz.uid}"
+    form = {"kind": "decision", "token": kiku.field(url, "token"), "file": (io.BytesIO(b"%PDF-1.7"), "a.pdf")}
+    assert kiku.post(url, form, content_type="multipart/form-data").status_code == 303
+    for member in ("taro", "jun", "kiku", "dai"):
+        person = browser(member)
+        for place in ("/files/", f"/files/{transfer.uid}", "/admin/inbox/", page, "/admin/status/", "/admin/desk/"):
+            person.get(place)
+    run_jobs(app)
+
+
+def test_no_secret_lies_or_shows_anywhere(
+    app: Flask, browser: People, cast: Cast, demo_file: Path, log_lines: Callable[[], list[str]]
+) -> None:
+    ear = Ear(app)
+    codes = first_day(app, browser, cast)
+    business(app, browser, cast)
+    secrets = {"typed by mistake": MISTYPED, "archive password": NEW_ARCHIVE, "own password": NEW_PASSWORD}
+    secrets |= {f"archive password of {office['office_name']}": office["archive_password"] for office in offices(cast)}
+    secrets |= {f"download key {number}": office["download_key"] for number, office in enumerate(cast.made["offices"])}
+    for name in ("taro", "jun", "hanako", "jiro", "kiku", "ume", "dai"):
+        secrets[f"password of {name}"] = cast.secrets(name)["password"]
+        secrets[f"authenticator of {name}"] = cast.secrets(name).get("totp_secret") or NEW_PASSWORD
+    places = {str(path): path.read_bytes() for path in demo_file.parent.rglob("*") if path.is_file()}
+    del places[str(demo_file)]  # the demonstration's own list of its secrets
+    places["logs"] = "\n".join(log_lines()).encode()
+    places["pages"] = "\n".join(ear.heard).encode()
+    assert any(path.endswith("exchange.sqlite-wal") for path in places)
+    assert len(ear.heard) > 50
+    found = [
+        f"{what} in {place}"
+        for what, secret in secrets.items()
+        for place, content in places.items()
+        if any(form in content for form in forms_of(secret))
+    ]
+    found += [
+        f"a one-time password in {place}"
+        for code, (place, content) in product(codes, places.items())
+        if any(form in content for form in forms_of(code)) and not place.endswith(".eml")
+    ]
+    assert found == []
+    told_in = [mail["subject"] for mail in mails(demo_file.parent / "mail") if codes[0] in mail["body"]]
+    assert len(told_in) == 1, "only in its own mail"
+
+
+def offices(cast: Cast) -> list[dict]:
+    return [office for office in cast.made["offices"] if office["archive_password"]]
+
+
+def test_the_canary_would_be_heard() -> None:
+    text = base64.b64encode(b"any text before Canary-Archive-2026 and after")
+    assert any(form in text for form in forms_of("Canary-Archive-2026"))

@@ -1,0 +1,239 @@
+"""What every answer carries, what no request may do without, and where no secret may ever lie."""
+
+import re
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from models import AuditEntry, db
+from tests import stage as staging
+from tests.people import Browser, Cast, mails, run_jobs
+from tests.stage import Stage, address, method, routes
+from tests.test_routes import contents
+from tests.web.steps import pair
+
+People = Callable[[str], Browser]
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+HTTPS = {"BASE_URL": "https://todoke.example"}
+# Who gets past the door of which blueprint.
+INSIDE = {"files": "taro", "office": "taro", "inbox": "kiku", "statements": "kiku", "status": "kiku", "desk": "dai"}
+
+
+@pytest.fixture
+def stage(app: Flask, cast: Cast) -> Stage:
+    return staging.build(app, cast)
+
+
+def someone(stage: Stage, route: str) -> str:
+    return INSIDE.get(route.partition(".")[0], "taro" if route in ("auth.logout", "auth.confirm_mail") else "stranger")
+
+
+# ── headers ──
+
+
+def test_every_answer_carries_the_headers(stage: Stage) -> None:
+    browsers = {name: stage.browser(name) for name in ("stranger", "jiro", "taro", "kiku")}
+    asked = [("stranger", "GET"), ("stranger", "OPTIONS"), ("jiro", "GET"), *product(("taro", "kiku"), ("GET", "POST"))]
+    for route, rule in routes(stage.app).items():
+        for name, verb in asked:
+            with browsers[name].client.open(address(stage, route, rule), method=verb) as answer:
+                assert {key: answer.headers.get(key) for key in HEADERS} == HEADERS, f"{verb} {route}"
+                stored = answer.headers.get("Cache-Control", "")
+                assert stored == "no-store" or (route == "static" and verb != "POST"), f"{verb} {route}"
+                assert "HX-Request" in answer.headers["Vary"]
+                assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_https_is_pinned_where_it_is_spoken(instance: Path) -> None:
+    app = create_app({"INSTANCE": instance, **HTTPS})
+    spoken = app.test_client().get("/", base_url="https://todoke.example")
+    assert spoken.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+# ── cookies ──
+
+
+COOKIES = [("http://127.0.0.1:5000", "todoke", []), (HTTPS["BASE_URL"], "__Host-todoke", ["Secure"])]
+
+
+@pytest.mark.parametrize(("base", "name", "more"), COOKIES)
+def test_the_cookie_is_for_this_site_alone(instance: Path, base: str, name: str, more: list[str]) -> None:
+    app = create_app({"INSTANCE": instance, "BASE_URL": base})
+    answer = app.test_client().get("/onetime/", base_url=base)
+    crumbs = answer.headers["Set-Cookie"].split("; ")
+    assert crumbs[0].startswith(f"{name}=")
+    assert sorted(crumbs[1:]) == sorted(["HttpOnly", "Path=/", "SameSite=Strict", *more])
+    assert len(answer.headers.getlist("Set-Cookie")) == 1
+
+
+# ── forged requests ──
+
+
+@pytest.mark.parametrize("forged", ["missing", "garbage", "of another session"])
+def test_a_post_without_its_own_token_does_nothing(stage: Stage, forged: str) -> None:
+    token = {"missing": {}, "garbage": {"csrf_token": "x"}, "of another session": None}[forged]
+    if token is None:
+        token = {"csrf_token": stage.browser("jun").csrf("/files/upload")}
+    before, asked = contents(), 0
+    for route, rule in routes(stage.app).items():
+        if method(rule) != "POST":
+            continue
+        browser = stage.browser(someone(stage, route))
+        browser.get("/auth/")
+        answer = browser.client.post(address(stage, route, rule), data=dict(token))
+        asked += 1
+        assert answer.status_code == 400, route
+        assert "送信を確認できませんでした" in answer.text
+    assert asked > 30
+    assert contents() == before
+
+
+def test_htmx_sends_the_token_in_a_header(stage: Stage) -> None:
+    taro = stage.browser("taro")
+    page = taro.get("/files/").text
+    token = re.search(r"hx-headers:inherited='\{\"X-CSRFToken\": \"([^\"]+)\"\}'", page)[1]
+    answer = taro.client.post("/files/selection", headers={"X-CSRFToken": token})
+    assert answer.status_code == 422
+
+
+def test_a_token_in_the_address_counts_for_nothing(stage: Stage) -> None:
+    taro = stage.browser("taro")
+    token = taro.csrf("/files/upload")
+    assert taro.client.post(f"/files/selection?csrf_token={token}").status_code == 400
+
+
+def test_over_https_a_form_from_another_site_is_refused(instance: Path) -> None:
+    client = create_app({"INSTANCE": instance, **HTTPS}).test_client()
+    page = client.get("/onetime/", base_url=HTTPS["BASE_URL"]).text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    form = {"csrf_token": token, "contract_number": "1234567-12345678", "login_id": "nobody001"}
+    statuses = [
+        client.post("/onetime/", base_url=HTTPS["BASE_URL"], data=form, headers={"Referer": referer}).status_code
+        for referer in ("https://todoke.example/onetime/", "https://evil.example/", "http://todoke.example/onetime/")
+    ]
+    assert statuses == [303, 400, 400]
+
+
+# ── hosts, proxies, networks ──
+
+
+@pytest.mark.parametrize("host", ["evil.example", "todoke.example.evil.example", "127.0.0.1.evil.example", "a b", ""])
+def test_another_hosts_name_is_refused(app: Flask, host: str) -> None:
+    for url in ("/", "/files/", "/nothing", "/static/app.css"):
+        answer = app.test_client().get(url, headers={"Host": host})
+        assert answer.status_code == 400
+        assert "evil" not in answer.text
+        assert 'lang="ja"' in answer.text
+
+
+def test_a_forwarded_host_is_nobodys_word(app: Flask) -> None:
+    answer = app.test_client().get("/files/", headers={"X-Forwarded-Host": "evil.example"})
+    assert (answer.status_code, answer.location) == (303, "/auth/")
+
+
+VPN, STAFF, INTERNET = "10.8.0.7", "192.168.5.7", "203.0.113.9"
+NETWORKS = {"VPN_NETWORKS": ["10.8.0.0/24", "fd00::/64"], "STAFF_NETWORKS": ["192.168.5.0/24"]}
+ANYWHERE = {"home", "onetime", "demo", "static", "auth.logout", "auth.ended"}
+FROM_VPN = {"auth", "files", "office"}
+FROM_STAFF = {"inbox", "statements", "status", "desk", "admin.login", "admin.log_in"}
+
+
+@pytest.mark.parametrize("address_of", [VPN, STAFF, INTERNET, "fd00::7"])
+def test_each_route_answers_in_its_own_network(instance: Path, address_of: str) -> None:
+    app = create_app({"INSTANCE": instance, "WTF_CSRF_ENABLED": False, **NETWORKS})
+    client = app.test_client()
+    for rule in app.url_map.iter_rules():
+        room = rule.endpoint.partition(".")[0]
+        values = {name: 0 if name == "number" else staging.MISSING for name in rule.arguments}
+        values |= {"noun": re.findall(r"'([\w-]+)'", rule.rule)[0]} if "noun" in values else {}
+        url = app.url_map.bind("127.0.0.1").build(rule.endpoint, values, method(rule))
+        with client.open(url, method=method(rule), environ_base={"REMOTE_ADDR": address_of}) as answer:
+            is_open = (
+                not ANYWHERE.isdisjoint((room, rule.endpoint))
+                or rule.endpoint == "admin.index"
+                or (not FROM_STAFF.isdisjoint((room, rule.endpoint)) and address_of == STAFF)
+                or (room in FROM_VPN and address_of in (VPN, "fd00::7"))
+            )
+            assert (answer.status_code != 403) == is_open, f"{rule.endpoint} from {address_of}"
+
+
+def test_the_page_says_why_it_is_closed(instance: Path) -> None:
+    client = create_app({"INSTANCE": instance, **NETWORKS}).test_client()
+    answer = client.get("/auth/", environ_base={"REMOTE_ADDR": INTERNET})
+    assert answer.status_code == 403
+    assert "VPN接続した端末からだけ開けます" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("hops", "forwarded", "status"),
+    [
+        (0, VPN, 403),
+        (0, f"{VPN}, {VPN}", 403),
+        (1, VPN, 200),
+        (1, f"{VPN}, {INTERNET}", 403),
+        (1, f"{INTERNET}, {VPN}", 200),
+        (1, "not an address", 403),
+        (1, "", 403),
+    ],
+)
+def test_a_forwarded_address_counts_only_from_our_own_proxy(
+    instance: Path, hops: int, forwarded: str, status: int
+) -> None:
+    app = create_app({"INSTANCE": instance, "PROXY_HOPS": hops, **NETWORKS})
+    answer = app.test_client().get(
+        "/auth/", headers={"X-Forwarded-For": forwarded}, environ_base={"REMOTE_ADDR": INTERNET}
+    )
+    assert answer.status_code == status
+
+
+def test_the_audit_names_the_address_that_the_proxy_saw(instance: Path) -> None:
+    app = create_app({"INSTANCE": instance, "PROXY_HOPS": 1, "WTF_CSRF_ENABLED": False})
+    form = {"contract_number": "1234567-12345678", "login_id": "nobody001"}
+    app.test_client().post("/onetime/", data=form, headers={"X-Forwarded-For": f"198.51.100.1, {VPN}"})
+    with db.connection_context():
+        assert AuditEntry.select().order_by(AuditEntry.number.desc()).get().address == VPN
+
+
+# ── limits ──
+
+
+@pytest.mark.parametrize("url", ["/onetime/", "/auth/", "/admin/login"])
+def test_a_form_is_no_place_for_much(app: Flask, url: str) -> None:
+    client = app.test_client()
+    assert client.post(url, data={"login_id": "x" * 600_000}).status_code == 413
+    many = {f"field{number}": "x" for number in range(1001)}
+    assert client.post(url, data=many, content_type="multipart/form-data").status_code == 413
+
+
+# ── links ──
+
+
+def test_links_in_mails_come_from_the_configuration_alone(instance: Path, staged: tuple[Path, dict]) -> None:
+    app = create_app({"INSTANCE": instance, **HTTPS})
+    with db.connection_context():
+        cast = Cast(staged[1])
+        client = app.test_client()
+        host = {"base_url": "https://127.0.0.1", "headers": {"Referer": "https://127.0.0.1/onetime/"}}
+        page = client.get("/onetime/", **host).text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+        sent = client.post("/onetime/", data={"csrf_token": token, **pair(cast, "taro")}, **host)
+        assert sent.status_code == 303
+        run_jobs(app)
+    (mail,) = mails(instance / "mail")
+    assert re.findall(r"https?://[^/\s]+", mail["body"]) == ["https://todoke.example"]
