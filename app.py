@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from blueprints import admin, auth, demo, files, guards, home, onetime, uploads,
 from blueprints.admin import desk, inbox, office, statements, status
 from exchange import installation, logs, outbox
 from exchange import onetime as codes
+from exchange.archives import ArchiveError
 from exchange.errors import NotConfigured, Refused
 from models import db
 
@@ -101,8 +103,12 @@ def _configure(app: Flask, folder: Path) -> None:
     is_https = base.scheme == "https"
     if base.scheme not in ("http", "https") or not base.hostname:
         raise NotConfigured("BASE_URL must be the site's address, such as https://todoke.example")
+    for key in ("TRUSTED_HOSTS", "VPN_NETWORKS", "STAFF_NETWORKS"):
+        app.config[key] = _listed(app.config[key])
     app.config.update(
         IS_HTTPS=is_https,
+        VPN_NETWORKS=_networks(app, "VPN_NETWORKS"),
+        STAFF_NETWORKS=_networks(app, "STAFF_NETWORKS"),
         IS_DEMO=lambda: (folder / installation.DEMO).exists(),
         TRUSTED_HOSTS=[*{base.hostname, "127.0.0.1", "localhost", *app.config["TRUSTED_HOSTS"]}],
         MAX_CONTENT_LENGTH=512 * 1024,  # routes that take files raise it for themselves
@@ -114,6 +120,18 @@ def _configure(app: Flask, folder: Path) -> None:
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         WTF_I18N_ENABLED=False,  # sentences come from the form library, not from one for many languages
     )
+
+
+def _listed(value: Any) -> list[str]:
+    """A list as it is; a text from the environment at its commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
+
+
+def _networks(app: Flask, key: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(network, strict=False) for network in app.config[key]]
+    except ValueError as error:
+        raise NotConfigured(f"{key} takes networks such as 10.8.0.0/16: {error}") from error
 
 
 def _post(app: Flask, folder: Path) -> outbox.Post:
@@ -157,7 +175,8 @@ def _add_extensions(app: Flask) -> None:
 def _open_database() -> None:
     g.request_id = secrets.token_hex(6)
     g.started_at = datetime.now(UTC)
-    g.opened_db = db.connect(reuse_if_open=True)
+    if request.endpoint != "static":  # a page that says the database is gone still has its style
+        g.opened_db = db.connect(reuse_if_open=True)
 
 
 def _close_database(_: BaseException | None) -> None:
@@ -200,6 +219,10 @@ def _add_errors(app: Flask) -> None:
     @app.errorhandler(Refused)
     def refused(error: Refused) -> ErrorPage:
         return _error_page(error.status, error.message)
+
+    @app.errorhandler(ArchiveError)
+    def unusable(error: ArchiveError) -> ErrorPage:
+        return _error_page(422, error.finding.message)
 
     @app.errorhandler(CSRFError)
     def stale(_: CSRFError) -> ErrorPage:

@@ -6,10 +6,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
-from zoneinfo import ZoneInfo
 
 import click
 from flask import Flask, current_app
@@ -18,6 +17,7 @@ from flask.cli import AppGroup, with_appcontext
 from exchange import (
     archives,
     audit,
+    calendar,
     demonstration,
     devices,
     inspections,
@@ -40,8 +40,8 @@ from exchange.actors import command_line, system
 from exchange.errors import Refused
 from models import Device, Office, db, utc_now
 
-JST = ZoneInfo("Asia/Tokyo")
 CHORES_EVERY = timedelta(minutes=1)
+SLOW_JOBS = ("inspect",)
 log = logging.getLogger("todoke.worker")
 
 
@@ -85,7 +85,7 @@ def chores() -> Callable[[], bool]:
 
     The answer says whether there was work.
     """
-    next_round = [datetime.min.replace(tzinfo=ZoneInfo("UTC"))]
+    next_round = [datetime.min.replace(tzinfo=UTC)]
 
     def run() -> bool:
         now = utc_now()
@@ -98,17 +98,40 @@ def chores() -> Callable[[], bool]:
 
 
 def keep_house(now: datetime) -> None:
-    pickups.close_windows(now)
-    throttle.sweep(now)
-    onetime.sweep(now)
-    sessions.sweep(now)
-    if audit.is_checkpoint_due(now):
-        audit.write_checkpoint(now)
+    """Each chore for itself: one that fails must not starve the others."""
+    for chore in (
+        audit.write_checkpoint_if_due,
+        pickups.close_windows,
+        throttle.sweep,
+        onetime.sweep,
+        sessions.sweep,
+        jobs.sweep,
+        outbox.sweep,
+    ):
+        try:
+            chore(now)
+        except Exception:
+            log.exception("a chore failed")
+
+
+def give_ups() -> dict[str, jobs.GiveUp]:
+    """Job kind → what ends the waiting for one that has failed for good."""
+    return {"inspect": lambda subject: inspections.give_up(system(), int(subject))}
 
 
 def _work(app: Flask, stop: threading.Event) -> None:
+    """Two loops: a long inspection must not hold up a one-time password."""
+    every = handlers(app)
+    slow = {kind: every.pop(kind) for kind in SLOW_JOBS}
+    beside = threading.Thread(target=_loop, args=(slow, lambda: False, stop), daemon=True, name="slow jobs")
+    beside.start()
+    _loop(every, chores(), stop)
+    beside.join()
+
+
+def _loop(kinds: dict[str, jobs.Handler], chores: Callable[[], bool], stop: threading.Event) -> None:
     with db.connection_context():
-        jobs.loop(handlers(app), chores(), stop)
+        jobs.loop(kinds, give_ups(), chores, stop)
 
 
 @click.command()
@@ -117,7 +140,7 @@ def worker() -> None:
     """Run jobs and send mail until stopped (a deployed site; `flask run` does it by itself)."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: (stop.set(), jobs.wake.set()))
+        signal.signal(number, lambda *_: (stop.set(), jobs.wake()))
     _work(current_app._get_current_object(), stop)
 
 
@@ -192,7 +215,7 @@ def import_registrations(
     files: tuple[Path, ...], password: str | None, dry_run: bool, today: datetime | None, as_json: bool
 ) -> None:
     """Register the offices of 電子連携管理者登録届 files: all of them or none."""
-    day = today.date() if today else utc_now().astimezone(JST).date()
+    day = today.date() if today else calendar.day(utc_now())
     read = [registration_file.read(path.read_bytes(), password, day) for path in files]
     judged = registrations.judge(read)
     for path, file in zip(files, judged, strict=True):
@@ -224,7 +247,7 @@ def letter(contract: str) -> None:
     """Issue the download key and initial password of an office and print its letter once; the old ones are void."""
     office = _office(contract)
     secrets = _refusing(letters.issue_secrets, command_line(), office)
-    today: date = utc_now().astimezone(JST).date()
+    today: date = calendar.day(utc_now())
     click.echo(letters.as_text(office, secrets, current_app.config["BASE_URL"].rstrip("/"), normalise.era(today)))
 
 

@@ -183,6 +183,12 @@ class Office(Record):
             query = query.where(found | cls.contract_number.contains(search))
         return query
 
+    @classmethod
+    def choices(cls, search: str = "") -> Any:
+        """Open offices, each with `has_archive_password`: without one nothing can be packed for it."""
+        has_one = fn.EXISTS(ArchivePassword.select().where(ArchivePassword.office == cls.id))
+        return cls.open_ones(search).select(cls, has_one.alias("has_archive_password"))
+
 
 class Membership(Record):
     """A person's place in an office or, without an office, in the fund or at its desk. Every actor is one of these."""
@@ -262,11 +268,13 @@ class Membership(Record):
 
 # An ID names one current member of an office; login IDs are case-sensitive (SQLite compares BINARY by default).
 Membership.add_index(
-    Membership.index(Membership.office, Membership.login_id, unique=True, name="membership_office_login_id")
+    Membership.index(Membership.office, Membership.login_id, unique=True, name="membership_office_login_id").where(
+        Membership.ended_at.is_null()
+    )
 )
 Membership.add_index(
     Membership.index(Membership.login_id, unique=True, name="membership_staff_login_id").where(
-        Membership.office.is_null()
+        Membership.office.is_null() & Membership.ended_at.is_null()
     )
 )
 Membership.add_index(
@@ -279,7 +287,7 @@ Membership.add_index(
 class Grant(Record):
     """One ticked box: a permission word a member holds."""
 
-    membership = ForeignKeyField(Membership, backref="grants")
+    membership = ForeignKeyField(Membership, backref="grants", index=False)
     word = CharField()
 
     class Meta:
@@ -290,7 +298,7 @@ class Device(Record):
     """A slot for one PC of an office; slot 1 is the admin's."""
 
     uid = CharField(unique=True, default=new_uid)
-    office = ForeignKeyField(Office, backref="devices")
+    office = ForeignKeyField(Office, backref="devices", index=False)
     slot = IntegerField()
     state = CharField(default="vacant", constraints=[SQL(f"CHECK (state IN {DEVICE_STATES})")])
     activated_at = MomentField(null=True)
@@ -304,6 +312,14 @@ class Device(Record):
         return f"{self.slot:02d}"
 
     @classmethod
+    def of(cls, offices: list[Office]) -> dict[int, list["Device"]]:
+        """Office's id → its devices by slot, in one query."""
+        found: dict[int, list[Device]] = {office.id: [] for office in offices}
+        for device in cls.select().where(cls.office << list(found)).order_by(cls.slot):
+            found[device.office_id].append(device)
+        return found
+
+    @classmethod
     def in_slot(cls, office: Office, slot: int) -> "Device | None":
         return cls.get_or_none(cls.office == office, cls.slot == slot)
 
@@ -311,7 +327,7 @@ class Device(Record):
 class ArchivePassword(Record):
     """A 圧縮パスワード of an office, sealed. Each transfer names the version it was made with."""
 
-    office = ForeignKeyField(Office, backref="archive_passwords")
+    office = ForeignKeyField(Office, backref="archive_passwords", index=False)
     version = IntegerField()
     sealed = TextField()
     set_by = ForeignKeyField(Membership, null=True)
@@ -412,7 +428,7 @@ class Transfer(Record):
     uid = CharField(unique=True, default=new_uid)
     receipt_number = CharField(unique=True)
     direction = CharField(constraints=[SQL(f"CHECK (direction IN {(FILING, STATEMENT)})")])
-    office = ForeignKeyField(Office, backref="transfers")
+    office = ForeignKeyField(Office, backref="transfers", index=False)
     kind = ForeignKeyField(DocumentKind)
     period = CharField(default="")  # YYYY-MM, or empty
     note = TextField(default="")
@@ -435,7 +451,13 @@ class Transfer(Record):
     token = CharField(unique=True)  # of the form that made it: sent twice, it acts once
 
     class Meta:
-        indexes = ((("office", "direction", "state"), False), (("direction", "state", "delivered_at"), False))
+        indexes = ((("office", "direction", "state"), False), (("direction", "state"), False))
+
+    @property
+    def replacement(self) -> "Transfer | None":
+        """The filing that was sent instead of this one, unless that was cancelled."""
+        newer = self.replacements.where(Transfer.state != "cancelled")
+        return newer.order_by(Transfer.id.desc()).first()
 
     @property
     def is_filing(self) -> bool:
@@ -454,11 +476,18 @@ class Transfer(Record):
         return AuditEntry.about(self.uid)
 
     @classmethod
+    def _known(cls, member: Membership) -> Any:
+        """What a person may know of: an office its own, the fund what has arrived and what it makes, others nothing."""
+        if member.office_id:
+            return (cls.office == member.office_id) & ((cls.direction == FILING) | (cls.state << ARRIVED_AT_OFFICE))
+        if member.kind == "fund":
+            return (cls.direction == STATEMENT) | (cls.state << ARRIVED_AT_FUND)
+        return SQL("0")
+
+    @classmethod
     def visible_to(cls, member: Membership) -> Any:
-        """What a person may know of: an office its own, the fund what has arrived and what it makes, the desk
-        nothing.
-        """
-        query = (
+        """What a person may know of, with all that a row of a list shows."""
+        return (
             cls.select(cls, Office, DocumentKind, Inspection, Membership, User)
             .join(Office)
             .switch(cls)
@@ -468,13 +497,8 @@ class Transfer(Record):
             .switch(cls)
             .join(Membership, on=(cls.uploaded_by == Membership.id))
             .join(User)
+            .where(cls._known(member))
         )
-        if member.office_id:
-            arrived = (cls.direction == FILING) | (cls.state << ARRIVED_AT_OFFICE)
-            return query.where(cls.office == member.office_id, arrived)
-        if member.kind == "fund":
-            return query.where((cls.direction == STATEMENT) | (cls.state << ARRIVED_AT_FUND))
-        return query.where(SQL("0"))
 
     @classmethod
     def known_to(cls, member: Membership, uid: str, direction: str = "") -> "Transfer | None":
@@ -483,25 +507,26 @@ class Transfer(Record):
         return (query.where(cls.direction == direction) if direction else query).first()
 
     @classmethod
-    def filings(cls, member: Membership, state: str = "") -> Any:
-        return cls._listed(member, FILING, state)
-
-    @classmethod
-    def statements(cls, member: Membership, state: str = "") -> Any:
-        return cls._listed(member, STATEMENT, state)
-
-    @classmethod
-    def _listed(cls, member: Membership, direction: str, state: str) -> Any:
-        query = cls.visible_to(member).where(cls.direction == direction).order_by(cls.id.desc())
+    def listed(cls, member: Membership, direction: str, state: str = "") -> Any:
+        """A list, newest first: by arrival for the side that receives, by upload for the side that makes."""
+        is_receiver = (direction == FILING) == (member.office_id is None)
+        newest = cls.delivered_at.desc() if is_receiver else cls.id.desc()
+        query = cls.visible_to(member).where(cls.direction == direction).order_by(newest, cls.id.desc())
         return query.where(cls.state == state) if state else query
 
     @classmethod
     def counts(cls, member: Membership, direction: str) -> dict[str, int]:
         """State → how many the person can see, for the filter above a list."""
-        visible = cls.visible_to(member).where(cls.direction == direction)
-        inner = visible.select(cls.state.alias("state"))
-        rows = cls.select(inner.c.state, fn.COUNT(SQL("1"))).from_(inner).group_by(inner.c.state).tuples()
-        return dict(rows)
+        rows = cls.select(cls.state, fn.COUNT(cls.id)).where(cls.direction == direction, cls._known(member))
+        return dict(rows.group_by(cls.state).tuples())
+
+
+# For the lists of both sides, and for the worker's look at open windows.
+Transfer.add_index(Transfer.office, Transfer.direction, Transfer.delivered_at)
+Transfer.add_index(Transfer.direction, Transfer.delivered_at)
+Transfer.add_index(
+    Transfer.index(Transfer.requested_at, name="transfer_requested").where(Transfer.state == SQL("'requested'"))
+)
 
 
 class Inspection(Record):
@@ -605,7 +630,9 @@ class AuditEntry(Record):
         return self.membership is None or self.membership.is_staff == viewer.is_staff
 
     def who_to(self, viewer: Membership) -> str:
-        """Whoever did it: with login ID within one's own side; the fund reads office and name, an office just the fund."""
+        """Whoever did it: with login ID within one's own side; the fund reads office and name, an office just the
+        fund.
+        """
         if self.is_of_side(viewer):
             return self.who
         if self.membership.is_staff:
@@ -619,22 +646,4 @@ class AuditEntry(Record):
         return joined.join(Office, JOIN.LEFT_OUTER).where(cls.subject == uid).order_by(cls.number)
 
 
-ALL: list[type[Record]] = [
-    Setting,
-    User,
-    Office,
-    Membership,
-    Grant,
-    Device,
-    ArchivePassword,
-    LoginSession,
-    OneTimePassword,
-    Throttle,
-    DocumentKind,
-    StoredObject,
-    Transfer,
-    Inspection,
-    Job,
-    Mail,
-    AuditEntry,
-]
+ALL: list[type[Record]] = Record.__subclasses__()  # in the order of this file

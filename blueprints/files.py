@@ -159,13 +159,13 @@ def inspection_context(transfer: Transfer, blueprint: str) -> dict[str, object]:
 
 def _list(direction: str, template: str) -> ResponseReturnValue:
     member, state = current_user.member, request.args.get("state", "")
-    query = Transfer.filings(member, state) if direction == FILING else Transfer.statements(member, state)
-    pager = paging.page_of(query)
+    counts = Transfer.counts(member, direction)
+    pager = paging.page_of(Transfer.listed(member, direction, state), paging.total_of(counts, state))
     return render_template(
         template,
         pager=pager,
         items=pager.items,
-        counts=Transfer.counts(member, direction),
+        counts=counts,
         state=state,
         moves={transfer.uid: _buttons(transfer) for transfer in pager.items},
         may_select=[
@@ -188,7 +188,7 @@ def _detail_page(transfer: Transfer) -> str:
         entries=transfer.inspection.entries,
         timeline=answers.timeline(transfer, current_user.member),
         next_moves=_buttons(transfer),
-        replaced_by=transfer.replacements.first(),
+        replaced_by=transfer.replacement,
         window_ends_at=pickups.window_ends_at(transfer),
         pickup_days=settings.get("pickup_days"),
         may_download=transfer.is_filing and current_user.may("download"),

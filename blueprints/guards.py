@@ -1,11 +1,12 @@
 """The door of every route: zones, audiences, default deny; and the only loaders of rows by an id from outside."""
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from flask import Response, abort, current_app, g, redirect, render_template, request, url_for
 from flask_login import current_user
 
+from exchange import permissions
 from models import Membership, Office, Transfer
 
 OFFICE_KINDS = frozenset(("office_admin", "staff", "consultant"))
@@ -37,6 +38,9 @@ ZONES = {
     "desk": "staff",
 }
 
+# Blueprint → whoever reads it holds at least one of these words.
+READERS = {"inbox": ("receive",), "statements": ("prepare", "check", "send")}
+
 # What the first login still owes → what the person may reach until it is done.
 GATES = {
     "office.registration": frozenset(("office.registration", "office.register", "office.test_archive", "auth.logout")),
@@ -51,7 +55,7 @@ def zone() -> frozenset[str]:
     zones = {"internet"}
     for name, key in (("vpn", "VPN_NETWORKS"), ("staff", "STAFF_NETWORKS")):
         networks = current_app.config[key]
-        if not networks or (address and any(address in ip_network(network) for network in networks)):
+        if not networks or (address and any(address in network for network in networks)):
             zones.add(name)
     return frozenset(zones)
 
@@ -72,8 +76,8 @@ def door(public: frozenset[str]) -> Callable[[], Response | str | tuple[str, int
         endpoint = request.endpoint
         if endpoint is None or endpoint == "static":
             return None
-        needed = _zone_needed(endpoint)
-        if needed is not None and needed not in zone():
+        needed, zones = _zone_needed(endpoint), zone()
+        if needed is not None and needed not in zones:
             return render_template("errors/403.html", message=OUTSIDE[needed]), 403
         if endpoint in public:
             return None
@@ -101,6 +105,9 @@ def _let_in(endpoint: str) -> Response | None:
         return _to_entrance()
     if current_user.kind not in AUDIENCES.get(request.blueprint or "", ()):
         abort(403)
+    words = READERS.get(request.blueprint or "", ())
+    if words and not current_user.held.intersection(words):
+        permissions.refuse(current_user.actor, words[0])
     gate = current_user.gate
     if gate is not None and endpoint not in GATES[gate]:
         return redirect(url_for(gate), 303)

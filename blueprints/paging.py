@@ -25,9 +25,13 @@ class Pager:
         return _url(self.page + 1) if self.page < self.pages else None
 
 
-def page_of(query: Any) -> Pager:
+def total_of(counts: dict[str, int], state: str) -> int:
+    """How many rows a list has, from the counts that its filter shows anyway."""
+    return counts.get(state, 0) if state else sum(counts.values())
+
+
+def page_of(query: Any, total: int) -> Pager:
     """The page the address asks for; one beyond the end is the last."""
-    total = query.count()
     pages = max(1, -(-total // PAGE))
     page = min(max(1, request.args.get("page", 1, type=int)), pages)
     return Pager(page, pages, total, list(query.paginate(page, PAGE)))

@@ -29,8 +29,9 @@ class Visitor(UserMixin):
     def get_id(self) -> str:
         return self.token
 
-    @cached_property
+    @property
     def actor(self) -> Actor:
+        """The visitor as an actor at this moment: a long upload acts when it ends."""
         return Actor(self.session.membership, self.session.device, request.remote_addr or "", utc_now())
 
     @property

@@ -6,15 +6,13 @@ import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
-from exchange import normalise, settings
+from exchange import calendar, normalise, settings
 from models import STATEMENT
 
-JST = ZoneInfo("Asia/Tokyo")
 CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
 VERSION = re.search(r"^## (\S+)", CHANGELOG.read_text(), re.MULTILINE)[1]  # the newest release stands first
 
@@ -88,16 +86,16 @@ def _menu() -> list[dict[str, Any]]:
 
 
 def _jst(at: datetime) -> str:
-    return f"{at.astimezone(JST):%Y/%m/%d %H:%M}"
+    return f"{calendar.japan(at):%Y/%m/%d %H:%M}"
 
 
 def _jst_date(at: datetime) -> str:
-    return f"{at.astimezone(JST):%Y/%m/%d}"
+    return f"{calendar.japan(at):%Y/%m/%d}"
 
 
 def _jst_both(at: datetime) -> str:
     """2026年11月23日（令和8年） 14:05"""
-    local = at.astimezone(JST)
+    local = calendar.japan(at)
     era_year = normalise.era(local.date()).partition("年")[0]
     return f"{local.year}年{local.month}月{local.day}日（{era_year}年） {local:%H:%M}"
 

@@ -8,8 +8,9 @@ from models import Device, Membership, Office, utc_now
 
 @dataclass(frozen=True)
 class Actor:
-    """A member (None: a stranger or the system itself) at a moment, at an address, on a device of the office if
-    known.
+    """A member (None: a stranger, or the box itself) at a moment, at an address, on a device of the office if known.
+
+    `is_trusted`: the worker, or whoever has a shell on the box; such an actor may do everything.
     """
 
     membership: Membership | None = None
@@ -17,6 +18,7 @@ class Actor:
     address: str = ""
     at: datetime = field(default_factory=utc_now)
     label: str = ""
+    is_trusted: bool = False
 
     @property
     def who(self) -> str:
@@ -36,9 +38,9 @@ class Actor:
 
 def system(at: datetime | None = None) -> Actor:
     """The worker."""
-    return Actor(label="システム", at=at or utc_now())
+    return Actor(label="システム", at=at or utc_now(), is_trusted=True)
 
 
 def command_line(at: datetime | None = None) -> Actor:
     """Whoever has a shell on the box."""
-    return Actor(label="コマンド", at=at or utc_now())
+    return Actor(label="コマンド", at=at or utc_now(), is_trusted=True)

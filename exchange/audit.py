@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -62,10 +63,15 @@ ACTIONS: dict[str, tuple[str, ...]] = {
 }
 
 # The end of the chain is also written outside at these moves and at least hourly: a cut of the tail can't take it back.
-CHECKPOINT_AFTER = {"filing.delivered", "statement.delivered"}
+CHECKPOINT_AFTER = {
+    *("filing.delivered", "statement.delivered"),
+    *("fund.established", "office.registered", "letter.issued", "device.activated"),
+}
 CHECKPOINT_EVERY = timedelta(hours=1)
+UNCOVERED_LONGEST = timedelta(hours=2)  # an older entry without a checkpoint behind it is a finding
 GENESIS = "0" * 64
 
+log = logging.getLogger("todoke.audit")
 _checkpoints: Path | None = None
 
 
@@ -101,8 +107,16 @@ def record(actor: Actor, action: str, subject: str = "", office: Office | None =
     entry.hash = _hash(last.hash if last else GENESIS, entry)
     entry.save(force_insert=True)
     if action in CHECKPOINT_AFTER:
-        db.after_commit(write_checkpoint)
+        db.after_commit(_write_checkpoint_safely)
     return entry
+
+
+def _write_checkpoint_safely() -> None:
+    """What is committed stands, whether or not its checkpoint can be written; the hourly one catches up."""
+    try:
+        write_checkpoint()
+    except OSError:
+        log.exception("no checkpoint could be written")
 
 
 def write_checkpoint(at: datetime | None = None) -> None:
@@ -122,8 +136,16 @@ def write_checkpoint(at: datetime | None = None) -> None:
 
 def _is_torn() -> bool:
     """Whether a crash left the last line without its end."""
-    data = _file().read_bytes()
-    return bool(data) and not data.endswith(b"\n")
+    with _file().open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
+
+
+def write_checkpoint_if_due(at: datetime) -> None:
+    if is_checkpoint_due(at):
+        write_checkpoint(at)
 
 
 def is_checkpoint_due(at: datetime) -> bool:
@@ -145,23 +167,33 @@ class Verdict:
         return not self.problems
 
 
-def verify() -> Verdict:
-    """Walk the chain and hold every signed checkpoint against it."""
+def verify(at: datetime | None = None) -> Verdict:
+    """Walk the chain, hold every signed checkpoint against it, and ask for one behind whatever is older than two
+    hours.
+    """
     checkpoints = _read_checkpoints()  # before the rows: what is added meanwhile may have a checkpoint already
+    named = {point.get("number") for point in checkpoints}
+    newest = max((number for number in named if isinstance(number, int)), default=0)
     problems: list[str] = []
-    hashes: dict[int, str] = {}
-    before, number = GENESIS, 0
+    hashes: dict[int, str] = {}  # of the entries that checkpoints name
+    before, number, entries, uncovered = GENESIS, 0, 0, 0
+    late = (at or utc_now()) - UNCOVERED_LONGEST
     columns = [AuditEntry._meta.fields[name] for name in (*_HASHED, "hash")]
     for row in AuditEntry.select(*columns).order_by(AuditEntry.number).objects(AuditEntry).iterator():
-        number += 1
+        number, entries = number + 1, entries + 1
         if row.number != number:
             problems.append(f"entry {number} is missing")
             number = row.number
         if row.hash != _hash(before, row):
             problems.append(f"entry {row.number} was changed")
-        before = hashes[row.number] = row.hash
+        if row.number in named:
+            hashes[row.number] = row.hash
+        uncovered += row.number > newest and row.at < late
+        before = row.hash
     problems += [problem for point in checkpoints for problem in _hold(point, hashes)]
-    return Verdict(len(hashes), len(checkpoints), tuple(problems))
+    if uncovered:
+        problems.append(f"{uncovered} entries are older than two hours and no checkpoint stands behind them")
+    return Verdict(entries, len(checkpoints), tuple(problems))
 
 
 def _hold(point: dict[str, Any], hashes: dict[int, str]) -> list[str]:

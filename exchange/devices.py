@@ -1,6 +1,6 @@
 """The PCs of an office: slots, and which of them may connect."""
 
-from exchange import audit
+from exchange import audit, outbox, permissions
 from exchange.actors import Actor
 from exchange.errors import SomeoneWasFaster
 from models import Device, Office, db
@@ -19,6 +19,7 @@ def make_slots(office: Office) -> None:
 
 def activate(actor: Actor, device: Device) -> None:
     """有効化: from now on the office's people can log in from this PC."""
+    permissions.require(actor, "activate")
     with db.atomic():
         changed = Device.update(state="active", activated_at=actor.at, stopped_at=None).where(
             Device.id == device.id, Device.state << ACTIVATABLE
@@ -26,4 +27,5 @@ def activate(actor: Actor, device: Device) -> None:
         if changed.execute() != 1:
             raise SomeoneWasFaster("この端末はすでに有効化されています。")
         audit.record(actor, "device.activated", device.uid, device.office, slot=device.slot)
+        outbox.device_activated(device)
     device.state = "active"

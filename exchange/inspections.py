@@ -3,14 +3,18 @@ approve it.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from exchange import archive_passwords, archives, audit, outbox, settings, vault
 from exchange.actors import Actor
-from models import Inspection, Transfer, db
+from models import Inspection, Transfer, db, utc_now
 
 STATES = {"accept": "passed", "warn": "warned", "reject": "failed"}
 OPEN = ("waiting", "running")
+COULD_NOT = (
+    "サーバーの不具合により、検査を終えられませんでした。"
+    "取り消してもう一度アップロードし、続くときは基金事務局へご連絡ください。"
+)
 
 
 def run(actor: Actor, transfer_id: int, limits: archives.Limits, progress: Callable[[int, int], None]) -> None:
@@ -25,9 +29,17 @@ def run(actor: Actor, transfer_id: int, limits: archives.Limits, progress: Calla
     _conclude(actor, transfer, result)
 
 
+def give_up(actor: Actor, transfer_id: int) -> None:
+    """The inspection could not be done, whatever was tried: nobody waits for it any longer."""
+    transfer = Transfer.get_by_id(transfer_id)
+    finding = archives.Finding("NOT_SCANNED", COULD_NOT, None)
+    _conclude(actor, transfer, archives.Inspection("reject", (finding,), ()))
+
+
 def _conclude(actor: Actor, transfer: Transfer, result: archives.Inspection) -> None:
     codes = sorted({finding.code for finding in result.findings})
     verdict = result.verdict
+    actor = replace(actor, at=max(actor.at, utc_now()))  # when it ended, not when it began
     if "ZIPCRYPTO" in codes and settings.get("zipcrypto") == "refuse":
         verdict = "reject"
     with db.atomic():

@@ -29,6 +29,8 @@ def open_installation(folder: Path, post: outbox.Post, may_be_outdated: bool = F
     with _alone(folder):
         database = folder / DATABASE
         is_new = not database.exists()
+        if is_new and vault.has_objects(folder / "vault"):
+            raise NotConfigured(f"{database} is missing, but its documents are there; put it back from the backup")
         keys = sealing.load_keys(folder / "keys", may_make=is_new)
         if is_new:
             os.close(os.open(database, os.O_WRONLY | os.O_CREAT, 0o600))
@@ -59,6 +61,6 @@ def _require_migrated() -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Two processes that start at once must not both make the keys."""
-    with open(folder / ".start", "w") as lock:
+    with open(os.open(folder / ".start", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

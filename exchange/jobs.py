@@ -8,14 +8,22 @@ from datetime import datetime, timedelta
 
 from models import Job, db, utc_now
 
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=2)  # goes on with each progress; after a killed worker the job is taken again this late
 BACK_OFF = (10, 60, 300, 900, 3600)  # seconds before each new try; after the last the job has failed
 IDLE_WAIT = 1.0  # seconds between looks when nothing wakes the loop
 
 log = logging.getLogger("todoke.jobs")
-wake = threading.Event()
 
 Handler = Callable[["Running"], None]
+GiveUp = Callable[[str], None]  # gets the subject of a job that has failed for good
+
+_sleepers: set[threading.Event] = set()
+
+
+def wake() -> None:
+    """Rouse every loop of this process."""
+    for sleeper in list(_sleepers):
+        sleeper.set()
 
 
 class Running:
@@ -42,38 +50,56 @@ def enqueue(kind: str, subject: str, due_at: datetime | None = None) -> Job:
     """Ask for work, inside the verb's transaction; the loop of this process wakes when it commits."""
     if not db.in_transaction():
         raise RuntimeError("a job belongs into the transaction that asks for it")
-    db.after_commit(wake.set)
+    db.after_commit(wake)
     return Job.create(kind=kind, subject=subject, due_at=due_at or utc_now())
 
 
-def run_one(handlers: dict[str, Handler], at: datetime) -> bool:
+def run_one(handlers: dict[str, Handler], at: datetime, give_up: dict[str, GiveUp] | None = None) -> bool:
     """Take the job that is due longest and run it to its end; False when none was due."""
     job = _take(handlers, at)
     if job is None:
         return False
+    if job.tries > len(BACK_OFF) + 1:  # each worker that took it died of it
+        _fail(job, "its worker died", give_up or {})
+        return True
     try:
         handlers[job.kind](Running(job))
     except Exception as error:
         # Whatever went wrong, the row must say so and come up again; the text may hold data, its class doesn't.
         log.exception("job %s %s failed", job.kind, job.id)
-        _put_back(job, type(error).__name__, at)
+        if job.tries > len(BACK_OFF):
+            _fail(job, type(error).__name__, give_up or {})
+        else:
+            due_at = max(at, utc_now()) + timedelta(seconds=BACK_OFF[job.tries - 1])
+            _mine(job, state="waiting", error=type(error).__name__, due_at=due_at, leased_until=None, lease=None)
     else:
         _mine(job, state="done", leased_until=None, lease=None, error="")
     return True
 
 
-def loop(handlers: dict[str, Handler], chores: Callable[[], bool], stop: threading.Event) -> None:
+def loop(
+    handlers: dict[str, Handler], give_up: dict[str, GiveUp], chores: Callable[[], bool], stop: threading.Event
+) -> None:
     """Run due jobs and chores (sending mail, housekeeping; True = there was work) until told to stop."""
+    sleeper = threading.Event()
+    _sleepers.add(sleeper)
     while not stop.is_set():
-        wake.clear()
+        sleeper.clear()
         try:
-            worked = run_one(handlers, utc_now())
+            worked = run_one(handlers, utc_now(), give_up)
             worked = chores() or worked
         except Exception:
             log.exception("the worker's loop met an error and goes on")
             worked = False
         if not worked:
-            wake.wait(IDLE_WAIT)
+            sleeper.wait(IDLE_WAIT)
+    _sleepers.discard(sleeper)
+
+
+def sweep(at: datetime) -> None:
+    """Forget work done a week ago and failures of a month ago."""
+    for state, age in (("done", timedelta(days=7)), ("failed", timedelta(days=30))):
+        Job.delete().where(Job.state == state, Job.created_at < at - age).execute()
 
 
 def _take(handlers: dict[str, Handler], at: datetime) -> Job | None:
@@ -96,20 +122,15 @@ def _take(handlers: dict[str, Handler], at: datetime) -> Job | None:
         .returning(Job)
         .execute()
     )
-    if not taken:
-        return None
-    if taken[0].tries > len(BACK_OFF) + 1:  # each worker that took it died of it
-        _mine(taken[0], state="failed", error="its worker died", leased_until=None, lease=None)
-        return None
-    return taken[0]
+    return taken[0] if taken else None
 
 
-def _put_back(job: Job, error: str, at: datetime) -> None:
-    if job.tries > len(BACK_OFF):
+def _fail(job: Job, error: str, give_up: dict[str, GiveUp]) -> None:
+    """For good: what waits for the job must not wait for ever."""
+    with db.atomic():
         _mine(job, state="failed", error=error, leased_until=None, lease=None)
-    else:
-        due_at = at + timedelta(seconds=BACK_OFF[job.tries - 1])
-        _mine(job, state="waiting", error=error, due_at=due_at, leased_until=None, lease=None)
+        if job.kind in give_up:
+            give_up[job.kind](job.subject)
 
 
 def _mine(job: Job, **columns: object) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from exchange import audit, credentials, normalise, settings
+from exchange import audit, credentials, normalise, permissions, settings
 from exchange.actors import Actor
 from exchange.errors import Refused
 from models import Membership, Office, User, db
@@ -25,6 +25,7 @@ def issue_secrets(actor: Actor, office: Office) -> Secrets:
 
     Refused once the admin has his own password.
     """
+    permissions.require(actor, "register")
     admin = admin_of(office)
     if not admin.user.is_initial_password:
         raise Refused("管理者はすでにログインパスワードを登録しています。")

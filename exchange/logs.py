@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 
 
@@ -20,8 +21,20 @@ class JsonLines(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = _trace(record.exc_info[1])
         return json.dumps(line, ensure_ascii=True)
+
+
+def _trace(error: BaseException | None) -> list[str]:
+    """Class and frames of an exception and its causes; never its text, which may hold names of files and people."""
+    lines = []
+    while error is not None:
+        lines.append(type(error).__qualname__)
+        lines += [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        error = error.__cause__ or error.__context__
+    return lines
 
 
 class NoAccessLines(logging.Filter):

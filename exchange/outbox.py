@@ -13,19 +13,17 @@ from email.parser import BytesParser
 from email.utils import format_datetime, formataddr
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exchange import settings
+from exchange import calendar, settings
 from exchange.errors import NotConfigured
-from models import Mail, Membership, Office, OneTimePassword, Transfer, User, db, utc_now
+from models import Device, Mail, Membership, Office, OneTimePassword, Transfer, User, db, utc_now
 
 LEASE = timedelta(minutes=2)
 BACK_OFF = (10, 60, 300, 900, 3600)  # seconds; the last one repeats
 GIVE_UP = timedelta(hours=24)
 TIMEOUT = 30  # seconds an SMTP server may stay silent
-JST = ZoneInfo("Asia/Tokyo")
 
 log = logging.getLogger("todoke.outbox")
 
@@ -64,6 +62,11 @@ def one_time_password(code: OneTimePassword) -> None:
     _write("one_time_password", [code.membership.user], code=code, expires_at=code.expires_at)
 
 
+def is_mailed(code: OneTimePassword) -> bool:
+    """Whether its mail is written already: a job that runs again must not write a second."""
+    return Mail.select().where(Mail.code == code).exists()
+
+
 def mail_confirmation(code: OneTimePassword) -> None:
     """To the address that is to be confirmed, not to the one in force."""
     user = code.membership.user
@@ -76,6 +79,11 @@ def password_locked(member: Membership, minutes: int) -> None:
         _write("password_locked", [member.user], login_id=member.login_id, minutes=minutes)
     else:
         _write("password_locked", _admins(member.office), login_id=member.login_id, minutes=minutes)
+
+
+def device_activated(device: Device) -> None:
+    """To the manager: from now on the PC can connect."""
+    _write("device_activated", _admins(device.office), slot=device.slot)
 
 
 def mail_changed(user: User) -> None:
@@ -176,7 +184,7 @@ def _write(
 
 
 def send_due(at: datetime) -> bool:
-    """Send the mail that is due longest; False when none was. A mail is never lost: unsent, it comes up again."""
+    """Send the mail that is due longest; False when none was. Unsent, it comes up again for a day, then it is dead."""
     post = _configured()
     if not post.server and not _writes_eml(post):
         return False
@@ -230,7 +238,10 @@ def _put_back(mail: Mail, error: str, at: datetime) -> None:
 
 
 def _end(mail: Mail, **columns: object) -> None:
-    Mail.update(leased_until=None, **columns).where(Mail.id == mail.id).execute()
+    """Write only while the lease is still ours: a slow server may have let another sender take the mail."""
+    Mail.update(leased_until=None, **columns).where(
+        Mail.id == mail.id, Mail.state == "waiting", Mail.leased_until == mail.leased_until
+    ).execute()
 
 
 def _compose(post: Post, mail: Mail) -> EmailMessage:
@@ -248,7 +259,7 @@ def _compose(post: Post, mail: Mail) -> EmailMessage:
             number=mail.code.number if mail.code else "",
             minutes=facts["code_minutes"],
             facts=mail.facts,
-            when=mail.created_at.astimezone(JST).strftime("%Y/%m/%d %H:%M"),
+            when=f"{calendar.japan(mail.created_at):%Y/%m/%d %H:%M}",
         )
     )
     first, _, body = text.partition("\n")
@@ -296,6 +307,12 @@ def _write_eml(folder: Path, message: EmailMessage) -> None:
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(message.as_bytes())
     part.rename(folder / name)
+
+
+def sweep(at: datetime) -> None:
+    """Forget mails a quarter of a year after they were sent or dropped."""
+    over = Mail.state << ("sent", "dropped")
+    Mail.delete().where(over, Mail.created_at < at - timedelta(days=90)).execute()
 
 
 def eml_names(folder: Path) -> list[str]:

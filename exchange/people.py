@@ -26,6 +26,7 @@ def has_fund() -> bool:
 
 def establish_fund(actor: Actor, fund_name: str, contact: str) -> None:
     """The fund of this installation. Refused when there is one."""
+    permissions.require(actor, "staff")
     with db.atomic():
         if has_fund():
             raise Refused("基金はすでに登録されています。")
@@ -38,6 +39,7 @@ def add_staff(
     actor: Actor, kind: str, login_id: str, name: str, mail: str, words: Sequence[str]
 ) -> tuple[Newcomer, str]:
     """One of the fund's people with a password and the secret of an authenticator, both returned once."""
+    permissions.require(actor, "staff")
     if kind not in STAFF_KINDS:
         raise TypeError(f"{kind} is not one of the fund's people")
     secret = onetime.new_totp_secret()
@@ -59,6 +61,7 @@ def add_member(
 
     Consultants at home elsewhere are not counted.
     """
+    permissions.require_admin(actor, office)
     with db.atomic():
         if _counted_users(office) >= office.devices.where(Device.state == "active").count():
             raise Refused(
@@ -71,6 +74,7 @@ def add_member(
 
 def join(actor: Actor, user: User, office: Office, kind: str, login_id: str, words: Iterable[str]) -> Membership:
     """A person who is already known takes a place in another office."""
+    permissions.require_admin(actor, office)
     with db.atomic():
         member = Membership.create(user=user, office=office, kind=kind, login_id=login_id, created_at=actor.at)
         member.ready_at = None if user.is_initial_password else actor.at
@@ -87,7 +91,7 @@ def needs_office_setup(member: Membership) -> bool:
 
 def needs_registration(member: Membership) -> bool:
     """Whether the person still has to do 利用者情報登録(ユーザ)."""
-    return member.ready_at is None or member.user.is_initial_password
+    return member.user.is_initial_password
 
 
 def set_up_office(actor: Actor, short_name: str, archive_password: str) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from exchange import archive_passwords, archives, audit, permissions, settings, transfers, vault
 from exchange.actors import Actor, system
-from exchange.errors import Forbidden, Refused
+from exchange.errors import Refused
 from models import Transfer, db
 
 OPENED_BY_FUND = ("received", "completed", "rejected")
@@ -35,7 +35,7 @@ def copy(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
         if actor.office != transfer.office:
             permissions.refuse(actor, "download")
         if not transfer.is_filing:
-            raise Forbidden("帳票は、受取要求のあとでダウンロードしてください。")
+            permissions.refuse(actor, "download", "帳票は、受取要求のあとでダウンロードしてください。")
     elif transfer.is_filing:
         _require_opened(actor, transfer)
     else:

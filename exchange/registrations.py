@@ -33,8 +33,7 @@ def judge(files: Sequence[RegistrationFile]) -> list[RegistrationFile]:
 
 def register(actor: Actor, files: Sequence[RegistrationFile]) -> list[Office]:
     """Every row of every file, or Refused and none."""
-    if actor.membership is not None:
-        permissions.require(actor, "register")
+    permissions.require(actor, "register")
     with db.atomic():
         if any(file.verdict == "reject" for file in judge(files)):
             raise Refused("登録届に誤りがあるため、1件も登録していません。誤りを直してもう一度読み込んでください。")

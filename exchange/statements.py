@@ -27,8 +27,12 @@ class Packing:
 
     def open(self, name: str) -> EntryWriter:
         """The next attachment, to be written and closed before another is opened."""
+        try:
+            entry = self._packer.open(name)
+        except archives.ArchiveError as error:
+            raise Refused(error.finding.message) from error
         self.names.append(name)
-        return self._packer.open(name)
+        return entry
 
     def finish(self) -> vault.Stored:
         self._packer.__exit__(None, None, None)

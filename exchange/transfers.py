@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from exchange import audit, jobs, outbox, permissions, settings, vault
+from exchange import audit, calendar, jobs, outbox, permissions, settings, vault
 from exchange.actors import Actor
-from exchange.errors import Forbidden, Refused, SomeoneWasFaster
+from exchange.errors import Refused, SomeoneWasFaster
 from models import FILING, STATEMENT, DocumentKind, Inspection, Office, Transfer, db
 
 RECEIPT_ALPHABET = "0123456789"
@@ -121,8 +121,6 @@ def upload(actor: Actor, received: vault.Receiving, slip: Slip, replaces: Transf
     permissions.require(actor, "upload")
     office = actor.office
     assert office is not None  # only office people hold the word
-    if replaces is not None and (replaces.office_id != office.id or replaces.state != "returned"):
-        raise SomeoneWasFaster("差し戻された届書ではなくなっています。一覧を開き直してください。")
     return register(actor, FILING, office, received.finish(), slip, replaces)
 
 
@@ -136,6 +134,8 @@ def register(
         before = Transfer.get_or_none(Transfer.token == slip.token)
         if before is not None:
             return _same_maker(actor, before)
+        if replaces is not None:
+            _require_replaceable(office, replaces)
         transfer = _insert(actor, direction, office, stored, slip, replaces)
         Inspection.create(transfer=transfer)
         jobs.enqueue("inspect", str(transfer.id), actor.at)
@@ -158,7 +158,8 @@ def approve(actor: Actor, transfer: Transfer) -> None:
 
     Needs a good inspection; by the uploader only where the office (for statements: the fund) doesn't forbid it.
     """
-    move(actor, transfer, "approve", check=_require_approvable)
+    _require_others_eyes(actor, transfer)
+    move(actor, transfer, "approve", check=_require_inspected)
 
 
 def deliver(actor: Actor, transfer: Transfer) -> None:
@@ -169,8 +170,9 @@ def deliver(actor: Actor, transfer: Transfer) -> None:
 def approve_and_deliver(actor: Actor, transfer: Transfer) -> None:
     """「承認して配信」 for those who hold both words: both moves or none."""
     permissions.require(actor, *_move_of(transfer, "approve").words, *_move_of(transfer, "deliver").words)
+    _require_others_eyes(actor, transfer)
     with db.atomic():
-        move(actor, transfer, "approve", check=_require_approvable, is_told=False)
+        move(actor, transfer, "approve", check=_require_inspected, is_told=False)
         deliver(actor, transfer)
 
 
@@ -182,7 +184,11 @@ def cancel(actor: Actor, transfer: Transfer) -> None:
     """取消: one's own; with 承認 also others' (on the fund's side: what a clerk prepared)."""
     if transfer.is_filing and actor.membership != transfer.uploaded_by and not permissions.may(actor, "approve"):
         permissions.require(actor, "cancel")
-        raise Forbidden("ほかの利用者が登録した届書の取消には「承認」の権限も必要です。管理者に依頼してください。")
+        permissions.refuse(
+            actor,
+            "approve",
+            "ほかの利用者が登録した届書の取消には「承認」の権限も必要です。管理者に依頼してください。",
+        )
     move(actor, transfer, "cancel")
 
 
@@ -228,7 +234,7 @@ def move(
     actor: Actor,
     transfer: Transfer,
     verb: str,
-    check: Callable[[Actor, Transfer], None] | None = None,
+    check: Callable[[Transfer], None] | None = None,
     reason: str | None = None,
     is_told: bool = True,
     **columns: Any,
@@ -248,7 +254,7 @@ def move(
         if before not in rule.before:
             raise _someone_was_faster(actor, transfer)
         if check is not None:
-            check(actor, transfer)
+            check(transfer)
         changed = Transfer.update(state=rule.after, **columns).where(
             Transfer.id == transfer.id, Transfer.state << rule.before
         )
@@ -275,11 +281,16 @@ def _is_on_side(actor: Actor, transfer: Transfer, rule: Move) -> bool:
     return actor.office is not None and actor.office == transfer.office
 
 
-def _require_approvable(actor: Actor, transfer: Transfer) -> None:
+def _require_inspected(transfer: Transfer) -> None:
     if not transfer.is_inspected():
         raise Refused("検査が終わっていないか、検査で不備が見つかったため、承認できません。検査結果をご確認ください。")
+
+
+def _require_others_eyes(actor: Actor, transfer: Transfer) -> None:
+    permissions.require(actor, *_move_of(transfer, "approve").words)
     if _is_own_forbidden(actor, transfer):
-        raise Forbidden("本人が登録したものは承認できない設定です。ほかの承認者に依頼してください。")
+        words = "本人が登録したものは承認できない設定です。ほかの承認者に依頼してください。"
+        permissions.refuse(actor, _move_of(transfer, "approve").words[0], words)
 
 
 def _is_own_forbidden(actor: Actor, transfer: Transfer) -> bool:
@@ -303,9 +314,13 @@ def refresh(transfer: Transfer) -> None:
 
 
 def _someone_was_faster(actor: Actor, transfer: Transfer) -> SomeoneWasFaster:
+    """Who made the last move, and when, in words."""
     refresh(transfer)
-    last = transfer.timeline()[-1]
-    by = f"{last.who_to(actor.membership)}が先に操作したため、" if last.membership else ""
+    actions = {rule.action for rule in MOVES.values()}
+    last = next((entry for entry in reversed(transfer.timeline()) if entry.action in actions), None)
+    by = ""
+    if last is not None and last.membership and actor.membership:
+        by = f"{calendar.japan(last.at):%H:%M}に{last.who_to(actor.membership)}が先に操作したため、"
     return SomeoneWasFaster(
         f"受付番号 {transfer.receipt_number} は、{by}現在は別の状態です。最新の状態を確認してください。"
     )
@@ -318,7 +333,7 @@ def _insert(
     if password is None:
         raise Refused("事業所の圧縮パスワードが登録されていません。管理者の初回登録が終わってからお試しください。")
     return Transfer.create(
-        receipt_number=_receipt_number(actor.at),
+        receipt_number=_new_receipt_number(actor.at),
         direction=direction,
         office=office,
         kind=slip.kind,
@@ -336,13 +351,24 @@ def _insert(
     )
 
 
+def _require_replaceable(office: Office, replaces: Transfer) -> None:
+    if replaces.office_id != office.id or _fresh_state(replaces) != "returned" or replaces.replacement:
+        raise SomeoneWasFaster("差し戻された届書ではないか、すでに出し直されています。一覧を開き直してください。")
+
+
 def _same_maker(actor: Actor, transfer: Transfer) -> Transfer:
     if transfer.uploaded_by != actor.membership:
         raise Refused("この画面はすでに使われています。画面を開き直してください。")
     return transfer
 
 
-def _receipt_number(at: datetime) -> str:
-    """受付番号: the day in Japan and seven random digits."""
-    day = at.astimezone(outbox.JST).strftime("%Y%m%d")
-    return f"{day}-{''.join(secrets.choice(RECEIPT_ALPHABET) for _ in range(7))}"
+def _new_receipt_number(at: datetime) -> str:
+    """受付番号: the day in Japan and seven random digits.
+
+    Inside the transaction that writes it nobody takes the same.
+    """
+    while True:
+        digits = "".join(secrets.choice(RECEIPT_ALPHABET) for _ in range(7))
+        number = f"{calendar.japan(at):%Y%m%d}-{digits}"
+        if not Transfer.select().where(Transfer.receipt_number == number).exists():
+            return number

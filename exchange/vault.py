@@ -22,6 +22,7 @@ READ = 64 * 1024
 SNAPSHOT_EVERY = 64  # pieces: a seek backwards decrypts at most 4 MiB again
 BOX = sealing.PIECE + sealing.PIECE_OVERHEAD
 PART_AGE = 3600  # seconds after which an unfinished file is an interrupted upload
+LOST_DAYS = 30  # how long a file without a row is kept aside
 KEEP_FREE = 0.05, 512 * 2**20  # uploads leave this share of the disk, or so many bytes, for logins and downloads
 
 _folder: Path | None = None
@@ -51,9 +52,14 @@ def configure(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o077:
         raise NotConfigured(f"{folder} must be readable by its owner only: chmod 700")
-    (folder / "incoming").mkdir(mode=0o700, exist_ok=True)
-    (folder / "objects").mkdir(mode=0o700, exist_ok=True)
+    for name in ("incoming", "objects", "lost"):
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
     _folder = folder
+
+
+def has_objects(folder: Path) -> bool:
+    """Whether documents lie in a vault's folder."""
+    return any((folder / "objects").glob("*"))
 
 
 def receive(stream: BinaryIO, limit: int | None = None) -> Stored:
@@ -255,15 +261,29 @@ def check(is_deep: bool = True) -> Report:
 
 
 def sweep(older_than: float = PART_AGE) -> int:
-    """Remove files that no row names and unfinished ones, both older than so many seconds; returns how many."""
+    """Take away files that no row names and unfinished ones, both older than so many seconds; returns how many.
+
+    A whole file first goes to `lost/` for LOST_DAYS: its row may come back with a database from the backup.
+    """
     swept = 0
-    orphans = {_path(uid) for uid in check(is_deep=False).orphans}
-    for path in [*orphans, *(_root() / "incoming").iterdir()]:
-        with contextlib.suppress(FileNotFoundError):  # an upload that ends meanwhile takes its unfinished file away
-            if time.time() - path.stat().st_mtime > older_than:
-                path.unlink()
+    for uid in check(is_deep=False).orphans:
+        if _is_older(_path(uid), older_than):
+            _path(uid).rename(_root() / "lost" / uid)
+            os.utime(_root() / "lost" / uid)
+            swept += 1
+    for folder, age in (("incoming", older_than), ("lost", LOST_DAYS * 86400)):
+        for path in (_root() / folder).iterdir():
+            if _is_older(path, age):
+                path.unlink(missing_ok=True)
                 swept += 1
     return swept
+
+
+def _is_older(path: Path, seconds: float) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except FileNotFoundError:  # an upload that ends meanwhile takes its unfinished file away
+        return False
 
 
 def _is_whole(stored: StoredObject) -> bool:

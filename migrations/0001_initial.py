@@ -56,9 +56,9 @@ CREATE TABLE "membership" (
   CHECK ((office_id IS NULL) = (kind IN ('fund', 'desk')))
 );
 CREATE INDEX "membership_office_id" ON "membership" ("office_id");
-CREATE UNIQUE INDEX "membership_office_login_id" ON "membership" ("office_id", "login_id");
+CREATE UNIQUE INDEX "membership_office_login_id" ON "membership" ("office_id", "login_id") WHERE ("ended_at" IS NULL);
 CREATE UNIQUE INDEX "membership_one_admin" ON "membership" ("office_id") WHERE (("kind" = 'office_admin') AND ("ended_at" IS NULL));
-CREATE UNIQUE INDEX "membership_staff_login_id" ON "membership" ("login_id") WHERE ("office_id" IS NULL);
+CREATE UNIQUE INDEX "membership_staff_login_id" ON "membership" ("login_id") WHERE (("office_id" IS NULL) AND ("ended_at" IS NULL));
 CREATE UNIQUE INDEX "membership_uid" ON "membership" ("uid");
 CREATE INDEX "membership_user_id" ON "membership" ("user_id");
 CREATE TABLE "grant" (
@@ -67,7 +67,6 @@ CREATE TABLE "grant" (
   "word" VARCHAR(255) NOT NULL,
   FOREIGN KEY ("membership_id") REFERENCES "membership" ("id")
 );
-CREATE INDEX "grant_membership_id" ON "grant" ("membership_id");
 CREATE UNIQUE INDEX "grant_membership_id_word" ON "grant" ("membership_id", "word");
 CREATE TABLE "device" (
   "id" INTEGER NOT NULL PRIMARY KEY,
@@ -79,7 +78,6 @@ CREATE TABLE "device" (
   "stopped_at" DATETIME,
   FOREIGN KEY ("office_id") REFERENCES "office" ("id")
 );
-CREATE INDEX "device_office_id" ON "device" ("office_id");
 CREATE UNIQUE INDEX "device_office_id_slot" ON "device" ("office_id", "slot");
 CREATE UNIQUE INDEX "device_uid" ON "device" ("uid");
 CREATE TABLE "archive_password" (
@@ -92,7 +90,6 @@ CREATE TABLE "archive_password" (
   FOREIGN KEY ("office_id") REFERENCES "office" ("id"),
   FOREIGN KEY ("set_by_id") REFERENCES "membership" ("id")
 );
-CREATE INDEX "archive_password_office_id" ON "archive_password" ("office_id");
 CREATE UNIQUE INDEX "archive_password_office_id_version" ON "archive_password" ("office_id", "version");
 CREATE INDEX "archive_password_set_by_id" ON "archive_password" ("set_by_id");
 CREATE TABLE "login_session" (
@@ -190,12 +187,14 @@ CREATE TABLE "transfer" (
 );
 CREATE INDEX "transfer_archive_password_id" ON "transfer" ("archive_password_id");
 CREATE INDEX "transfer_delivered_by_id" ON "transfer" ("delivered_by_id");
-CREATE INDEX "transfer_direction_state_delivered_at" ON "transfer" ("direction", "state", "delivered_at");
+CREATE INDEX "transfer_direction_delivered_at" ON "transfer" ("direction", "delivered_at");
+CREATE INDEX "transfer_direction_state" ON "transfer" ("direction", "state");
 CREATE INDEX "transfer_kind_id" ON "transfer" ("kind_id");
-CREATE INDEX "transfer_office_id" ON "transfer" ("office_id");
+CREATE INDEX "transfer_office_id_direction_delivered_at" ON "transfer" ("office_id", "direction", "delivered_at");
 CREATE INDEX "transfer_office_id_direction_state" ON "transfer" ("office_id", "direction", "state");
 CREATE UNIQUE INDEX "transfer_receipt_number" ON "transfer" ("receipt_number");
 CREATE INDEX "transfer_replaces_id" ON "transfer" ("replaces_id");
+CREATE INDEX "transfer_requested" ON "transfer" ("requested_at") WHERE ("state" = 'requested');
 CREATE INDEX "transfer_stored_id" ON "transfer" ("stored_id");
 CREATE UNIQUE INDEX "transfer_token" ON "transfer" ("token");
 CREATE UNIQUE INDEX "transfer_uid" ON "transfer" ("uid");

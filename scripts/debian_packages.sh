@@ -11,6 +11,7 @@ needs chromium chromium
 needs 7zz 7zip
 needs zip zip
 needs unzip unzip
+needs strace strace
 needs nginx nginx-light
 compgen -G '/usr/share/fonts/*/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk)
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -163,11 +163,14 @@ def mails(folder: Path) -> list[dict[str, Any]]:
     return [outbox.read_eml(folder / name) for name in outbox.eml_names(folder)]
 
 
-def told(app: Flask) -> set[tuple[str, str]]:
-    """Who has been mailed what (address, subject without the service's name), after the worker has done its work."""
+def told(app: Flask, subject: str = "") -> set[tuple[str, str]]:
+    """Who has been mailed what (address, subject without the service's name), after the worker has done its work; only
+    mails of that subject, if told one.
+    """
     run_jobs(app)
     sent = mails(Path(app.instance_path) / "mail")
-    return {(mail["to"], mail["subject"].partition("】")[2]) for mail in sent}
+    pairs = {(mail["to"], mail["subject"].partition("】")[2]) for mail in sent}
+    return {(to, what) for to, what in pairs if subject in what}
 
 
 def logged(transfer: Transfer) -> list[str]:

@@ -3,32 +3,20 @@
 import json
 import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
 from app import create_app
-from exchange import credentials, installation, people, vault
-from exchange.errors import NotConfigured
-from models import AuditEntry, Job, Mail, Membership, Office, StoredObject, Transfer, User, db
-from tests.people import Cast, aes_zip, filing, received, statement, uploads
+from exchange import credentials, people, permissions, registration_file, vault
+from models import AuditEntry, Membership, Office, StoredObject, Transfer, User, db
+from tests.people import Cast, aes_zip, filing, received, statement
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADINGS = (
-    "記入日,事業所番号,電子連携管理者氏名,電子連携管理者氏名（フリガナ）,電子連携管理者メールアドレス,"
-    "電子連携管理者ユーザＩＤ,事業所名,利用台数"
-)
 
 
 def run(app: Flask, *arguments: str | Path, given: str | None = None) -> Result:
@@ -56,9 +44,7 @@ def test_setup_makes_the_fund_and_prints_the_first_clerks_secrets_once(empty: Fl
     secret = re.search(r"認証アプリに登録するキー +(\S+)", made.output)[1]
     member = Membership.staff_at_door("kikinHana")
     assert credentials.is_right(member.user.password_hash, password)
-    assert member.words() == set(
-        ["register", "prepare", "check", "send", "receive", "publish", "audit", "staff", "settings"]
-    )
+    assert member.words() == set(permissions.FUND_WORDS)
     assert people.has_fund()
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert password.encode() not in everything
@@ -168,7 +154,8 @@ def test_inspect_archive_of_no_file_is_a_wrong_call(app: Flask) -> None:
 
 
 def registration(path: Path, *rows: tuple[str, ...]) -> Path:
-    path.write_bytes("\r\n".join([HEADINGS, *(",".join(row) for row in rows), ""]).encode("cp932"))
+    cells = "".join(",".join(row) + "\r\n" for row in rows)
+    path.write_bytes(registration_file.blank_form() + cells.encode())
     return path
 
 
@@ -317,124 +304,9 @@ def test_vault_sweep_removes_old_orphans_only(app: Flask, cast: Cast, instance: 
     assert Transfer.get_by_id(kept.id)
 
 
-# ── migrations, keys, starting ──
+# ── migrations ──
 
 
 def test_migrate_has_nothing_to_do_on_a_new_installation(empty: Flask) -> None:
     done = run(empty, "migrate")
     assert (done.exit_code, done.output.strip()) == (0, "nothing to do")
-
-
-def test_an_older_database_is_refused_until_it_is_migrated(instance: Path) -> None:
-    create_app({"INSTANCE": instance})
-    with db.connection_context():
-        db.execute_sql("DELETE FROM migratehistory")
-    with pytest.raises(NotConfigured, match="flask migrate"):
-        create_app({"INSTANCE": instance})
-    assert create_app({"INSTANCE": instance}, may_be_outdated=True)
-
-
-@pytest.mark.parametrize("key", ["sealing.key", "signing.key", "cookie.key"])
-def test_a_database_without_its_keys_is_refused_and_no_new_key_made(instance: Path, key: str) -> None:
-    (instance / "keys" / key).unlink()
-    with pytest.raises(NotConfigured, match=key):
-        create_app({"INSTANCE": instance})
-    assert not (instance / "keys" / key).exists()
-
-
-def test_the_refusal_to_start_is_a_sentence_on_the_terminal(instance: Path) -> None:
-    shutil.rmtree(instance / "keys")
-    started = flask(instance, "audit", "verify")
-    assert started.returncode != 0
-    assert "keys are missing" in started.stderr
-
-
-def test_a_base_url_that_is_none_is_refused(tmp_path: Path) -> None:
-    for wrong in ("todoke.example", "ftp://todoke.example", "https://"):
-        with pytest.raises(NotConfigured, match="BASE_URL"):
-            create_app({"INSTANCE": tmp_path / "x", "BASE_URL": wrong})
-
-
-def environment(instance: Path | None) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("TODOKE_", "FLASK_"))}
-    return {**plain, "TODOKE_INSTANCE": str(instance)} if instance else plain
-
-
-def flask(instance: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flask", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment(instance), capture_output=True, text=True, timeout=60)
-
-
-@contextmanager
-def running(folder: Path, instance: Path | None, *arguments: str) -> Iterator[subprocess.Popen]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flask", *arguments],
-        cwd=folder,
-        env=environment(instance),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def first_answer(url: str, process: subprocess.Popen, seconds: float = 30) -> str:
-    """The page, as soon as the server listens."""
-    give_up = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < give_up:
-        try:
-            with urlopen(url, timeout=5) as answer:
-                return answer.read().decode()
-        except (URLError, ConnectionError):
-            continue
-    raise AssertionError(f"{url} gave no answer in {seconds} s")
-
-
-def test_flask_run_in_a_bare_checkout_starts_the_site(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
-    checkout, port = tmp_path / "checkout", free_port()
-    left_out = shutil.ignore_patterns("instance", "tests", ".*", "__pycache__", "bench", "docs")
-    shutil.copytree(ROOT, checkout, ignore=left_out)
-    began = time.monotonic()
-    with running(checkout, None, "run", "--port", str(port)) as process:
-        page = first_answer(f"http://127.0.0.1:{port}/", process)
-        record_property("bare checkout, start to first page", f"{time.monotonic() - began:.1f} s")
-    assert "まだ準備ができていません" in page
-    assert (checkout / "instance" / "exchange.sqlite").exists()
-
-
-def test_flask_run_does_the_workers_work_and_leaves_a_clean_database(instance: Path, cast: Cast) -> None:
-    transfer, port = uploads(cast.hanako, aes_zip(cast.archive_password)), free_port()
-    with running(ROOT, instance, "run", "--port", str(port)) as process:
-        first_answer(f"http://127.0.0.1:{port}/healthz", process)
-        assert waits_for(lambda: Transfer.get_by_id(transfer.id).inspection.state == "passed")
-    assert installation.DATABASE in {path.name for path in instance.iterdir()}
-
-
-def test_the_worker_inspects_and_mails_and_stops_when_told(instance: Path, cast: Cast) -> None:
-    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
-    with running(ROOT, instance, "worker") as process:
-        assert waits_for(lambda: Mail.select().where(Mail.state == "sent").count() == 2)
-        process.terminate()
-        assert process.wait(15) == 0
-    assert Transfer.get_by_id(transfer.id).inspection.state == "passed"
-    assert Job.late(transfer.uploaded_at) == 0
-
-
-def waits_for(is_so: Callable[[], bool], seconds: float = 30) -> bool:
-    """Ask the database until it is so."""
-    give_up = time.monotonic() + seconds
-    while time.monotonic() < give_up:
-        if is_so():
-            return True
-    return False

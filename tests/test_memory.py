@@ -136,7 +136,7 @@ class Watch:
         return self._memory("VmHWM") - self.idle
 
     def looks_for(self, *secrets: bytes) -> None:
-        """Notes every file below the site's folder, TMPDIR included, that holds one of them; and files without a name."""
+        """Notes every file in the site's folder, TMPDIR included, that holds one of them; and files without a name."""
         for path in self.site.folder.rglob("*"):
             if path.is_file() and any(_holds(path, secret) for secret in secrets):
                 self.found.append(str(path))

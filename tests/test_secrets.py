@@ -45,13 +45,18 @@ def test_a_line_is_one_json_object_whatever_a_stranger_types(app: Flask, log_lin
     assert all(line.isascii() and line.isprintable() for line in lines)
 
 
-def test_an_error_with_its_trace_is_one_line(app: Flask, log_lines: Callable[[], list[str]]) -> None:
+def test_an_error_is_one_line_with_its_place_and_without_its_text(
+    app: Flask, log_lines: Callable[[], list[str]]
+) -> None:
     try:
-        raise ValueError("two\nlines")
+        raise ValueError("甲野太郎の届書.zip\nis missing")
     except ValueError:
         logging.getLogger("todoke").exception("request failed")
     (line,) = log_lines()
-    assert "two\nlines" in json.loads(line)["trace"]
+    trace = json.loads(line)["trace"]
+    assert trace[0] == "ValueError"
+    assert Path(__file__).name in trace[1]
+    assert "missing" not in line
 
 
 def test_a_request_is_logged_without_what_it_is_about(

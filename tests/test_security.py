@@ -235,5 +235,5 @@ def test_links_in_mails_come_from_the_configuration_alone(instance: Path, staged
         sent = client.post("/onetime/", data={"csrf_token": token, **pair(cast, "taro")}, **host)
         assert sent.status_code == 303
         run_jobs(app)
-    (mail,) = mails(instance / "mail")
-    assert re.findall(r"https?://[^/\s]+", mail["body"]) == ["https://todoke.example"]
+    links = [link for mail in mails(instance / "mail") for link in re.findall(r"https?://[^/\s]+", mail["body"])]
+    assert set(links) == {"https://todoke.example"}

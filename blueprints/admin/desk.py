@@ -3,11 +3,15 @@
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from models import Office
+from blueprints import paging
+from models import Device, Office
 
 bp = Blueprint("desk", __name__, url_prefix="/admin/desk")
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    return render_template("admin/desk.html", offices=Office.open_ones())
+    offices = Office.open_ones()
+    pager = paging.page_of(offices, offices.count())
+    devices = Device.of(pager.items)
+    return render_template("admin/desk.html", pager=pager, offices=pager.items, devices=devices)

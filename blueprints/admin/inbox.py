@@ -18,8 +18,8 @@ class RejectForm(fields.Form):
 @bp.get("/")
 def index() -> ResponseReturnValue:
     state = request.args.get("state", "")
-    pager = paging.page_of(Transfer.filings(current_user.member, state))
     counts = Transfer.counts(current_user.member, FILING)
+    pager = paging.page_of(Transfer.listed(current_user.member, FILING, state), paging.total_of(counts, state))
     return render_template("admin/inbox.html", pager=pager, items=pager.items, counts=counts, state=state)
 
 

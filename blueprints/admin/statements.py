@@ -33,8 +33,8 @@ class StatementForm(fields.Form):
 @bp.get("/")
 def index() -> ResponseReturnValue:
     state = request.args.get("state", "")
-    pager = paging.page_of(Transfer.statements(current_user.member, state))
     counts = Transfer.counts(current_user.member, STATEMENT)
+    pager = paging.page_of(Transfer.listed(current_user.member, STATEMENT, state), paging.total_of(counts, state))
     return render_template("admin/statements.html", pager=pager, items=pager.items, counts=counts, state=state)
 
 
@@ -42,7 +42,8 @@ def index() -> ResponseReturnValue:
 def choose_office() -> ResponseReturnValue:
     permissions.require(current_user.actor, "prepare")
     search = normalise.text(request.args.get("q", ""))
-    return render_template("admin/statement_office.html", offices=Office.open_ones(search), q=search)
+    pager = paging.page_of(Office.choices(search), Office.open_ones(search).count())
+    return render_template("admin/statement_office.html", pager=pager, offices=pager.items, q=search)
 
 
 @bp.get("/new/<office_uid>")

@@ -48,7 +48,9 @@ class Person:
         expect(self.main.get_by_text(words).first).to_be_visible()
 
     def sees_heading(self, words: str) -> None:
+        """The page of this heading, with its style and scripts at work."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(words)
+        self.page.wait_for_load_state("load")
 
     def sees_state(self, words: str) -> None:
         """The state among the facts of the open page."""
@@ -141,6 +143,7 @@ class OfficeUser(Person):
         """Everything on the upload page but the last button."""
         self.chooses("届書の送信")
         self.chooses("アップロード")
+        self.sees_heading("届書のアップロード")
         self.main.get_by_label("種類").select_option(index=1)
         self.main.locator("input[type=file]").set_input_files(file)
 

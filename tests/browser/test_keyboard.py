@@ -37,6 +37,7 @@ class Hands:
     def reaches(self, name: str, tag: str = "") -> None:
         """Tab until the element with this name has the focus; every stop on the way is visible."""
         met = []
+        self.page.wait_for_load_state("load")
         for _ in range(MOST_STOPS):
             self.keys.press("Tab")
             label, found, is_visible = self.page.evaluate(FOCUSED)

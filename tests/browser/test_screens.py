@@ -54,7 +54,7 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def see(furnished: Gallery, chromium: Chromium, pictures: Path) -> Iterator[Callable[[str], Seen]]:
+def see(furnished: Gallery, chromium: Chromium, pictures: Path) -> Callable[[str], Seen]:
     """`see("inbox")`: goes there once, looks at it wide and narrow, and keeps the pictures."""
     seen: dict[str, Seen] = {}
 
@@ -64,7 +64,7 @@ def see(furnished: Gallery, chromium: Chromium, pictures: Path) -> Iterator[Call
                 seen[name] = looked_at(page, pictures / name)
         return seen[name]
 
-    yield look
+    return look
 
 
 @contextmanager

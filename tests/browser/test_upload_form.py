@@ -96,7 +96,6 @@ def test_the_way_back_from_a_finished_upload_leads_to_the_form(hanako: OfficeUse
     hanako.waits_for_inspection("検査済")
     hanako.page.go_back()
     hanako.sees_heading("届書のアップロード")
-    hanako.page.wait_for_load_state("load")
     hanako.page.go_forward()
     hanako.sees_heading("届書：資格取得届")
 

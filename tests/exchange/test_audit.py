@@ -10,7 +10,7 @@ import pytest
 
 from exchange import audit, sealing, transfers
 from exchange.actors import Actor
-from models import AuditEntry, db, utc_now
+from models import AuditEntry, Transfer, db, utc_now
 from tests.people import Cast, filing
 from tests.processes import IS_SOAK, together
 
@@ -220,10 +220,33 @@ def test_a_delivery_is_followed_by_a_checkpoint(cast: Cast, checkpoints: Path) -
 
 def test_a_delivery_that_is_taken_back_writes_no_checkpoint(cast: Cast, checkpoints: Path) -> None:
     transfer = filing(cast, "approved")
+    before = checkpoints.read_text()
     with db.atomic() as act:
         transfers.deliver(cast.taro, transfer)
         act.rollback()
-    assert not checkpoints.exists()
+    assert checkpoints.read_text() == before
+
+
+def test_entries_without_a_checkpoint_for_two_hours_are_a_finding(trail: int) -> None:
+    """So that nobody keeps the checkpoints from being written, or takes them away, unnoticed."""
+    now = utc_now()
+    assert audit.verify(now + timedelta(hours=1, minutes=59)).is_sound
+    assert any("5 entries" in problem for problem in audit.verify(now + timedelta(hours=2, minutes=1)).problems)
+    audit.write_checkpoint()
+    assert audit.verify(now + timedelta(days=9)).is_sound
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_undo_a_delivery(cast: Cast, checkpoints: Path) -> None:
+    transfer = filing(cast, "approved")
+    checkpoints.unlink()
+    checkpoints.mkdir()
+    transfers.deliver(cast.taro, transfer)
+    checkpoints.rmdir()
+    assert filing_state(transfer) == "delivered"
+
+
+def filing_state(transfer: Transfer) -> str:
+    return Transfer.get_by_id(transfer.id).state
 
 
 def test_a_checkpoint_is_due_when_there_is_none_or_the_last_is_an_hour_old(cast: Cast, checkpoints: Path) -> None:

@@ -108,6 +108,21 @@ def test_changed_bytes_in_the_vault_are_no_verdict_but_an_error(cast: Cast, inst
     assert not transfer.inspection.is_over
 
 
+def test_an_inspection_that_could_not_be_done_ends_in_words_and_its_uploader_is_told(cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+    inspections.give_up(system(), transfer.id)
+    assert (transfer.inspection.state, codes(transfer)) == ("failed", ["NOT_SCANNED"])
+    assert told(transfer) == ["inspection_failed"]
+    inspections.give_up(system(), transfer.id)
+    assert Mail.select().where(Mail.transfer == transfer).count() == 1
+
+
+def test_giving_up_does_not_undo_a_verdict(cast: Cast) -> None:
+    transfer = inspect(uploads(cast.hanako, aes_zip(cast.archive_password)))
+    inspections.give_up(system(), transfer.id)
+    assert transfer.inspection.state == "passed"
+
+
 def test_a_cancelled_filing_asks_nobody_to_approve_it(cast: Cast) -> None:
     transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
     transfers.cancel(cast.hanako, transfer)

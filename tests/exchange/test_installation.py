@@ -7,7 +7,7 @@ import pytest
 
 from exchange import audit, devices, installation, outbox, settings, vault
 from exchange.actors import command_line
-from exchange.errors import NotConfigured, SomeoneWasFaster
+from exchange.errors import Forbidden, NotConfigured, SomeoneWasFaster
 from models import AuditEntry, Office, Setting, db
 from tests.people import Cast
 from tests.processes import post
@@ -45,6 +45,14 @@ def test_without_an_installation_nothing_is_guessed(cast: Cast) -> None:
 def test_a_vault_that_others_may_read_stops_the_start(instance: Path) -> None:
     (instance / "vault").chmod(0o755)
     with pytest.raises(NotConfigured, match="chmod 700"):
+        installation.open_installation(instance, post())
+
+
+def test_documents_without_their_database_stop_the_start(instance: Path) -> None:
+    """A new empty database beside old documents would call all of them orphans."""
+    (instance / "vault" / "objects" / "0123456789abcdef").write_bytes(b"a document")
+    (instance / "exchange.sqlite").unlink()
+    with pytest.raises(NotConfigured, match="backup"):
         installation.open_installation(instance, post())
 
 
@@ -103,6 +111,16 @@ def test_a_device_is_activated_once_and_it_is_logged(cast: Cast) -> None:
     )
     with pytest.raises(SomeoneWasFaster, match="すでに有効化"):
         devices.activate(command_line(), device)
+
+
+@pytest.mark.parametrize("name", ["jiro", "kiku", "ume"])
+def test_only_the_desk_activates_devices(cast: Cast, name: str) -> None:
+    device = cast.xyz.devices.where(devices.Device.slot == 2).get()
+    with pytest.raises(Forbidden):
+        devices.activate(getattr(cast, name), device)
+    assert devices.Device.get_by_id(device.id).state == "vacant"
+    devices.activate(cast.dai, device)
+    assert devices.Device.get_by_id(device.id).state == "active"
 
 
 def test_a_stopped_device_can_be_activated_again(cast: Cast) -> None:

@@ -145,8 +145,30 @@ def test_a_job_that_kills_its_worker_each_time_has_failed_at_last() -> None:
     for _ in range(len(jobs.BACK_OFF) + 1):
         assert jobs._take(greets([]), now) is not None
         now += jobs.LEASE + timedelta(seconds=1)
-    assert not jobs.run_one(greets([]), now)
+    done, given_up = [], []
+    assert jobs.run_one(greets(done), now, {"greet": given_up.append})
     assert (fresh(job).state, fresh(job).error) == ("failed", "its worker died")
+    assert (done, given_up) == ([], ["1"])
+
+
+def test_who_waits_for_a_job_is_told_when_it_has_failed_for_good_and_not_before() -> None:
+    job, given_up = asked(), []
+    for tries in range(len(jobs.BACK_OFF) + 1):
+        assert given_up == []
+        Job.update(due_at=NOON, tries=tries).where(Job.id == job.id).execute()
+        jobs.run_one({"greet": fails}, NOON, {"greet": given_up.append})
+    assert (fresh(job).state, given_up) == ("failed", ["1"])
+
+
+def test_work_that_is_long_over_is_forgotten() -> None:
+    states = {"done": 8, "failed": 8, "waiting": 400}
+    jobs_by_state = {state: asked(state) for state in states}
+    for state, days in states.items():
+        Job.update(state=state, created_at=NOON - timedelta(days=days)).where(Job.subject == state).execute()
+    jobs.sweep(NOON)
+    assert {row.subject for row in Job.select()} == {"failed", "waiting"}
+    jobs.sweep(NOON + timedelta(days=30))
+    assert [row.id for row in Job.select()] == [jobs_by_state["waiting"].id]
 
 
 # ── several workers ──
@@ -199,18 +221,20 @@ def test_the_loop_does_what_is_due_and_survives_a_chore_that_fails() -> None:
             return False
         raise OSError("disk")
 
-    jobs.loop(greets(done), chores, stop)
+    jobs.loop(greets(done), {}, chores, stop)
     assert done == ["1"]
 
 
 def test_a_commit_wakes_the_loop_and_a_rollback_does_not() -> None:
-    jobs.wake.clear()
+    sleeper = threading.Event()
+    jobs._sleepers.add(sleeper)
     with db.atomic() as act:
         jobs.enqueue("greet", "1")
         act.rollback()
-    assert not jobs.wake.is_set()
+    assert not sleeper.is_set()
     asked()
-    assert jobs.wake.is_set()
+    jobs._sleepers.discard(sleeper)
+    assert sleeper.is_set()
 
 
 def test_the_status_page_can_ask_how_many_are_late() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from exchange import credentials, letters
 from exchange.actors import command_line
-from exchange.errors import Refused
+from exchange.errors import Forbidden, Refused
 from models import AuditEntry, db
 from tests.people import Cast
 
@@ -50,6 +50,15 @@ def test_no_letter_for_an_admin_with_a_password_of_his_own(cast: Cast) -> None:
     with pytest.raises(Refused, match="すでに"):
         letters.issue_secrets(command_line(), cast.abc)
     assert cast.abc.download_key_hash == before
+
+
+@pytest.mark.parametrize("name", ["jiro", "taro", "ume", "dai"])
+def test_only_clerks_with_the_word_issue_letters(cast: Cast, name: str) -> None:
+    before = cast.xyz.download_key_hash
+    with pytest.raises(Forbidden):
+        letters.issue_secrets(getattr(cast, name), cast.xyz)
+    assert cast.xyz.download_key_hash == before
+    assert letters.issue_secrets(cast.kiku, cast.xyz)
 
 
 def test_the_audit_tells_that_a_letter_was_issued_and_no_secret(cast: Cast) -> None:

@@ -18,6 +18,8 @@ from tests.smtp_server import SmtpServer
 
 SECOND = timedelta(seconds=1)
 
+pytestmark = pytest.mark.usefixtures("empty_outbox")
+
 
 @pytest.fixture
 def server(cast: Cast) -> Iterator[SmtpServer]:
@@ -242,6 +244,7 @@ def everything_mailed(cast: Cast) -> None:
     with db.atomic():
         outbox.password_locked(cast.member("jun"), 30)
         outbox.mail_changed(cast.member("jun").user)
+        outbox.device_activated(cast.abc.devices.get())
 
 
 def test_no_mail_carries_file_names_notes_reasons_or_passwords(cast: Cast, server: SmtpServer) -> None:

@@ -8,8 +8,8 @@ from peewee import IntegrityError
 
 from exchange import archive_passwords, credentials, onetime, people, permissions
 from exchange.actors import Actor, command_line
-from exchange.errors import Refused, SomeoneWasFaster, TooMany
-from models import ArchivePassword, AuditEntry, Device, Mail, Membership, Office, OneTimePassword, User, db, utc_now
+from exchange.errors import Forbidden, Refused, SomeoneWasFaster, TooMany
+from models import ArchivePassword, AuditEntry, Device, Mail, Membership, OneTimePassword, User, db, utc_now
 from tests.people import LOGIN_IDS, Cast
 
 ARCHIVE_PASSWORD = "kR7mTp2WvXy9Zq4N"
@@ -23,10 +23,10 @@ def register(cast: Cast, **changes: str) -> None:
     people.register_user(cast.jiro, **answers)
 
 
-def add(cast: Cast, login_id: str, kind: str = "staff", office: Office | None = None) -> people.Newcomer:
-    office = office or cast.abc
-    words = permissions.CONSULTANT_WORDS
-    return people.add_member(cast.taro, office, kind, login_id, "丁田　新", "チョウダ　シン", "shin@abc.example", words)
+def add(cast: Cast, login_id: str, kind: str = "staff", by: Actor | None = None) -> people.Newcomer:
+    """A new user of ABC商事, added by its admin."""
+    facts = (kind, login_id, "丁田　新", "チョウダ　シン", "shin@abc.example", permissions.CONSULTANT_WORDS)
+    return people.add_member(by or cast.taro, cast.abc, *facts)
 
 
 # ── the fund ──
@@ -80,6 +80,23 @@ def test_a_consultant_counts_where_his_other_office_has_no_active_device(cast: C
         add(cast, "abcShin01")
 
 
+@pytest.mark.parametrize("name", ["jun", "hanako", "jiro", "kiku", "dai"])
+def test_nobody_but_the_admin_adds_users_to_an_office(cast: Cast, name: str) -> None:
+    before = User.select().count()
+    with pytest.raises(Forbidden):
+        add(cast, "abcShin01", by=getattr(cast, name))
+    with pytest.raises(Forbidden):
+        people.join(getattr(cast, name), cast.member("jiro").user, cast.abc, "staff", "abcShin01", ())
+    assert (User.select().count(), cast.abc.members().count()) == (before, 3)
+
+
+@pytest.mark.parametrize("name", ["taro", "ume", "dai"])
+def test_only_clerks_with_the_word_add_clerks(cast: Cast, name: str) -> None:
+    with pytest.raises(Forbidden):
+        people.add_staff(getattr(cast, name), "fund", "kikinNew1", "新", "new@fund.example", ("send",))
+    assert people.add_staff(cast.kiku, "fund", "kikinNew1", "新", "new@fund.example", ("send",))
+
+
 def test_stopping_a_device_removes_nobody(cast: Cast) -> None:
     Device.update(state="stopped").where(Device.office == cast.abc).execute()
     assert cast.abc.members().count() == 3
@@ -104,7 +121,7 @@ def test_an_office_has_one_active_admin(cast: Cast) -> None:
     with pytest.raises(IntegrityError):
         add(cast, "abcSecond", "office_admin")
     Membership.update(ended_at=utc_now()).where(Membership.login_id == LOGIN_IDS["taro"]).execute()
-    assert add(cast, "abcSecond", "office_admin").membership.kind == "office_admin"
+    assert add(cast, "abcSecond", "office_admin", command_line()).membership.kind == "office_admin"
 
 
 def test_a_person_who_joins_another_office_keeps_password_and_has_other_words_there(cast: Cast) -> None:

@@ -17,6 +17,8 @@ from tests.people import LOGIN_IDS, Cast
 
 ADDRESS = "192.0.2.10"
 
+pytestmark = pytest.mark.usefixtures("empty_outbox")
+
 
 def visitor(**ahead: float) -> Actor:
     """Whoever stands at the door, so long from now."""

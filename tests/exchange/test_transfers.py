@@ -116,6 +116,20 @@ def test_nothing_but_a_returned_filing_can_be_replaced(cast: Cast, state: str) -
     assert Transfer.select().count() == 1
 
 
+def test_a_returned_filing_is_replaced_once(cast: Cast) -> None:
+    returned = filing(cast, "returned")
+    uploads(cast.hanako, b"x", replaces=returned)
+    with pytest.raises(SomeoneWasFaster, match="すでに出し直されています"):
+        uploads(cast.jun, b"y", replaces=returned)
+    assert Transfer.select().count() == 2
+
+
+def test_the_form_of_a_replacement_sent_twice_makes_one(cast: Cast) -> None:
+    returned = filing(cast, "returned")
+    first, again = (uploads(cast.hanako, b"x", token="once", replaces=returned) for _ in range(2))
+    assert first == again
+
+
 def test_a_filing_of_another_office_cannot_be_replaced(cast: Cast) -> None:
     with pytest.raises(SomeoneWasFaster):
         uploads(cast.hanako_at_xyz, b"x", replaces=filing(cast, "returned"))
@@ -206,6 +220,7 @@ def test_somebody_elses_filing_is_cancelled_only_by_those_who_approve(cast: Cast
     theirs = filing(cast, by="taro")
     with pytest.raises(Forbidden, match="「承認」の権限も必要"):
         transfers.cancel(cast.hanako, theirs)
+    assert (last_entry().action, last_entry().who) == ("permission.refused", cast.hanako.who)
     assert Transfer.get_by_id(theirs.id).state == "uploaded"
     transfers.cancel(cast.jun, theirs)
     assert theirs.state == "cancelled"

@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -297,6 +298,17 @@ def test_sweeping_takes_only_what_is_old_and_has_no_row(objects: Path, incoming:
     assert vault.sweep() == 2
     assert {path.name for path in objects.iterdir()} == {row.uid, young.uid}
     assert list(incoming.iterdir()) == []
+
+
+def test_a_swept_document_is_kept_aside_for_thirty_days(objects: Path) -> None:
+    orphan, lost = vault.receive(io.BytesIO(b"orphan")), objects.parent / "lost"
+    assert vault.sweep(older_than=-1) == 1
+    assert [path.name for path in lost.iterdir()] == [orphan.uid]
+    for days, left in ((29, 1), (31, 0)):
+        moment = time.time() - days * 86400
+        os.utime(lost / orphan.uid, (moment, moment))
+        vault.sweep()
+        assert len(list(lost.iterdir())) == left
 
 
 @pytest.mark.parametrize("uid", ["../../exchange.sqlite", "a/b", "", ".", "a.part"])

@@ -253,7 +253,8 @@ def test_a_changed_address_waits_and_the_first_login_goes_on(app: Flask, browser
     assert registers(jiro, mail="ＮＥＷ@XYZ-Kogyo.example").location == "/admin/office/done"
     user = user_of("jiro", cast)
     assert (user.mail, user.pending_mail) == ("jiro@xyz-kogyo.example", "NEW@xyz-kogyo.example")
-    assert told(app) == {("jiro@xyz-kogyo.example", "メールアドレスの変更の届出がありました")}
+    subject = "メールアドレスの変更の届出がありました"
+    assert told(app, subject) == {("jiro@xyz-kogyo.example", subject)}
     assert jiro.get("/files/").status_code == 200
 
 

@@ -131,13 +131,15 @@ def test_what_is_not_opened_is_neither_completed_nor_rejected(browser: People, c
     assert (answer.status_code, state(transfer)) == (409, "delivered")
 
 
-def test_without_the_word_a_clerk_only_looks_on(browser: People, cast: Cast) -> None:
+def test_without_the_word_a_clerk_has_nothing_to_do_with_filings(browser: People, cast: Cast) -> None:
     transfer, received = delivered(cast), filing(cast, "received")
     for grant in cast.member("ume").grants.where(cast.member("ume").grants.model.word == "receive"):
         grant.delete_instance()
     ume = browser("ume")
     assert opens(ume, transfer) == 403
     page = f"/admin/inbox/{received.uid}"
+    assert ume.get(page).status_code == 403
+    assert ume.get("/admin/inbox/").status_code == 403
     for act in ("completion", "rejection", "download", "entries/0"):
         assert ume.post(f"{page}/{act}", {"reason": "理由です"}, page=page).status_code == 403
     assert (state(transfer), state(received)) == ("delivered", "received")

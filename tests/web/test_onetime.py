@@ -28,7 +28,8 @@ def test_the_code_comes_by_mail_with_the_number_of_the_page(app: Flask, browser:
     page = taro.get("/onetime/receipt").text
     number = re.search(NUMBER, page)[1]
     run_jobs(app)
-    assert told(app) == {("taro@abc-shoji.example", "ワンタイムパスワードのお知らせ")}
+    subject = "ワンタイムパスワードのお知らせ"
+    assert told(app, subject) == {("taro@abc-shoji.example", subject)}
     code = code_in_mail(app, "taro@abc-shoji.example")
     assert OneTimePassword.get().number == number
     assert code not in page
@@ -67,7 +68,7 @@ def test_three_in_a_quarter_of_an_hour_and_no_more(app: Flask, browser: People, 
     for _ in range(5):
         asks(taro, pair(cast, "taro"))
         Throttle.delete().where(Throttle.kind == "code_again").execute()
-    run_jobs(app)
+        run_jobs(app)
     assert Mail.select().where(Mail.kind == "one_time_password").count() == 3
 
 

@@ -48,13 +48,14 @@ def test_the_page_tells_the_receipt_number(browser: People, cast: Cast) -> None:
 def test_those_who_approve_and_want_mail_are_told_after_the_inspection(app: Flask, browser: People, cast: Cast) -> None:
     sends(browser("hanako"), aes_zip(cast.archive_password))
     wanted = "届書の承認待ちのお知らせ"
-    assert told(app) == {("taro@abc-shoji.example", wanted), ("jun@abc-shoji.example", wanted)}
+    assert told(app, wanted) == {("taro@abc-shoji.example", wanted), ("jun@abc-shoji.example", wanted)}
 
 
 def test_a_zip_with_another_password_is_taken_but_never_approved(app: Flask, browser: People, cast: Cast) -> None:
     sends(browser("hanako"), aes_zip("Another-Password-1"))
     transfer, taro = newest(), browser("taro")
-    assert told(app) == {("hanako@sr-office.example", "届書の検査で不備が見つかりました")}
+    found = "届書の検査で不備が見つかりました"
+    assert told(app, found) == {("hanako@sr-office.example", found)}
     answer = taro.post(f"/files/{transfer.uid}/approval", page=f"/files/{transfer.uid}")
     assert answer.status_code == 422
     assert state(transfer) == "uploaded"

@@ -1,0 +1,16 @@
+"""Time in Japan: what people read and what days and months are counted by."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+JST = ZoneInfo("Asia/Tokyo")
+
+
+def japan(at: datetime) -> datetime:
+    """The same moment on a clock in Japan."""
+    return at.astimezone(JST)
+
+
+def day(at: datetime) -> date:
+    """The day it is then in Japan."""
+    return japan(at).date()
