@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, g, render_template, request, url
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from htmx_flask import Htmx
+from peewee import OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -67,6 +68,8 @@ PUBLIC = frozenset(
     )
 )
 
+LOOPBACK = ("127.0.0.1", "localhost")
+
 CSP = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -110,7 +113,7 @@ def _configure(app: Flask, folder: Path) -> None:
         VPN_NETWORKS=_networks(app, "VPN_NETWORKS"),
         STAFF_NETWORKS=_networks(app, "STAFF_NETWORKS"),
         IS_DEMO=lambda: (folder / installation.DEMO).exists(),
-        TRUSTED_HOSTS=[*{base.hostname, "127.0.0.1", "localhost", *app.config["TRUSTED_HOSTS"]}],
+        TRUSTED_HOSTS=[*{base.hostname, *([] if is_https else LOOPBACK), *app.config["TRUSTED_HOSTS"]}],
         MAX_CONTENT_LENGTH=512 * 1024,  # routes that take files raise it for themselves
         SESSION_COOKIE_NAME="__Host-todoke" if is_https else "todoke",
         SESSION_COOKIE_SECURE=is_https,
@@ -220,6 +223,10 @@ def _add_errors(app: Flask) -> None:
     def refused(error: Refused) -> ErrorPage:
         return _error_page(error.status, error.message)
 
+    @app.errorhandler(OperationalError)
+    def database_trouble(error: OperationalError) -> ErrorPage | tuple[str, int]:
+        return _error_page(507, "") if "full" in str(error) else unknown(error)
+
     @app.errorhandler(ArchiveError)
     def unusable(error: ArchiveError) -> ErrorPage:
         return _error_page(422, error.finding.message)
@@ -265,6 +272,8 @@ PAGES = frozenset(int(path.stem) for path in (ROOT / "templates" / "errors").glo
 def _back_url() -> str:
     """Where the person came from, if that was a page of ours."""
     came_from = urlsplit(request.referrer or "")
+    if came_from.path.startswith("//"):  # would lead to another host
+        return url_for("home.index")
     return (
         came_from.path if came_from.netloc == request.host and came_from.path.startswith("/") else url_for("home.index")
     )

@@ -107,11 +107,17 @@ def keep_house(now: datetime) -> None:
         sessions.sweep,
         jobs.sweep,
         outbox.sweep,
+        _sweep_vault,
     ):
         try:
             chore(now)
         except Exception:
             log.exception("a chore failed")
+
+
+def _sweep_vault(now: datetime) -> None:
+    if now.minute == 0:
+        vault.sweep()
 
 
 def give_ups() -> dict[str, jobs.GiveUp]:
@@ -309,6 +315,8 @@ def audit_verify() -> None:
     """Walk the hash chain and hold the signed checkpoints against it; exit 1 when something was changed."""
     verdict = audit.verify()
     click.echo(f"{verdict.entries} entries, {verdict.checkpoints} checkpoints")
+    if verdict.late:
+        click.echo(f"{verdict.late} entries were sealed more than two hours late: was the worker stopped then?")
     for problem in verdict.problems:
         click.echo(problem, err=True)
     sys.exit(0 if verdict.is_sound else 1)

@@ -1,11 +1,13 @@
-"""Answers that several pages give: a document as a download, its Japanese file name, the timeline of a transfer."""
+"""Answers that several pages give: a document as a download, its Japanese file name, the timeline of a transfer, what
+its inspection says.
+"""
 
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, stream_with_context
+from flask import Response, make_response, render_template, request, stream_with_context, url_for
 
 from models import AuditEntry, Membership, Transfer
 
@@ -26,6 +28,7 @@ ACTION_LABELS = {
     "sent_whole": "送信完了",
 }
 RECEIVED = {"filing": "受領", "statement": "ダウンロード"}
+PICKED_UP = ("statement.requested", "statement.received")
 VERDICTS = {"accept": "問題なし", "warn": "注意あり", "reject": "不備あり"}
 
 
@@ -48,6 +51,24 @@ def timeline(transfer: Transfer, viewer: Membership) -> list[dict[str, Any]]:
     return [_moment(transfer, entry, viewer) for entry in transfer.timeline()]
 
 
+def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:
+    """What _inspection.html needs, on a page of that blueprint."""
+    return {
+        "transfer": transfer,
+        "inspection": transfer.inspection,
+        "job": transfer.inspection.job,
+        "inspection_url": url_for(f"{blueprint}.inspection", uid=transfer.uid),
+    }
+
+
+def inspection_alone(transfer: Transfer, blueprint: str) -> Response:
+    """The fragment that redraws itself; once it is over, the whole page."""
+    response = make_response(render_template("files/_inspection.html", **inspection(transfer, blueprint)))
+    if transfer.inspection.is_over and request.headers.get("HX-Request"):
+        response.headers["HX-Refresh"] = "true"  # the buttons that wait for the verdict stand outside this fragment
+    return response
+
+
 def _moment(transfer: Transfer, entry: AuditEntry, viewer: Membership) -> dict[str, Any]:
     is_own_side = entry.is_of_side(viewer)
     return {
@@ -56,6 +77,7 @@ def _moment(transfer: Transfer, entry: AuditEntry, viewer: Membership) -> dict[s
         "device": entry.device.label if entry.device and is_own_side else "",
         "address": entry.address if is_own_side else "",
         "label": _label(transfer, entry.action),
+        "is_pickup": entry.action in PICKED_UP,
         "facts_text": _facts(entry.details),
     }
 

@@ -4,11 +4,10 @@ address.
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user, logout_user
 
-from blueprints import fields
-from blueprints.onetime import BROWSER
-from blueprints.visitor import Visitor, actor
+from blueprints import fields, guards
+from blueprints.visitor import BROWSER, actor, enter
 from exchange import people, sessions
 from exchange.errors import Refused
 from models import LoginSession, utc_now
@@ -17,6 +16,7 @@ bp = Blueprint("auth", __name__, url_prefix="/auth")
 
 PAIR = "pair"  # cookie keys of the steps in between
 CODE_TOKEN = "code_token"  # noqa: S105 — a key's name
+LOGIN_ID = "login_id"
 WHYS = ("logout", "idle", "absolute", "newer", "ended", "password")
 
 
@@ -74,8 +74,9 @@ def check_code() -> ResponseReturnValue:
     except Refused as refused:
         form.code.errors = [refused.message]
         return render_template("auth/code.html", form=form, **pair), refused.status
+    kept = {guards.NEXT: session[guards.NEXT]} if guards.NEXT in session else {}
     session.clear()  # a new stage, a new token
-    session[CODE_TOKEN] = token
+    session.update({CODE_TOKEN: token, LOGIN_ID: pair["login_id"], **kept})
     return redirect(url_for("auth.password"), 303)
 
 
@@ -83,7 +84,8 @@ def check_code() -> ResponseReturnValue:
 def password() -> ResponseReturnValue:
     if _code_session() is None:
         return redirect(url_for("auth.identity"), 303)
-    return render_template("auth/password.html", form=PasswordForm(), no_device=False)
+    form = PasswordForm(data={"login_id": session.get(LOGIN_ID, "")})
+    return render_template("auth/password.html", form=form, no_device=False)
 
 
 @bp.post("/password")
@@ -100,21 +102,9 @@ def log_in() -> ResponseReturnValue:
     except sessions.NoDevice as refused:
         return render_template("auth/password.html", form=form, no_device=True), refused.status
     except Refused as refused:
-        form.password.errors = [refused.message]
+        form.password.errors = [refused.message, *fields.width_hints(form.password.data)]
         return render_template("auth/password.html", form=form, no_device=False), refused.status
     return enter(token)
-
-
-def enter(token: str) -> ResponseReturnValue:
-    """Into the site with a new cookie."""
-    session.clear()
-    entered = sessions.resume(token, "in", utc_now())
-    if not isinstance(entered, LoginSession):
-        return redirect(url_for("auth.ended", why="newer"), 303)
-    login_user(Visitor(entered, token))
-    if entered.membership.user.pending_mail and not current_user.is_gated:
-        return redirect(url_for("auth.mail"), 303)
-    return redirect(url_for("home.index"), 303)
 
 
 @bp.post("/logout")
@@ -130,7 +120,8 @@ def logout() -> ResponseReturnValue:
 @bp.get("/ended")
 def ended() -> ResponseReturnValue:
     why = request.args.get("why", "ended")
-    return render_template("auth/ended.html", why=why if why in WHYS else "ended")
+    minutes = int(sessions.ABSOLUTE.total_seconds() // 60)
+    return render_template("auth/ended.html", why=why if why in WHYS else "ended", minutes=minutes)
 
 
 @bp.get("/mail")

@@ -2,18 +2,20 @@
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
 from exchange import normalise
 from exchange.transfers import NOTE_LONGEST, REASON_LONGEST, Slip
 from models import DocumentKind
 
-PERIOD = re.compile(r"(\d{4})[-/.年]?(0[1-9]|1[0-2]|[1-9])月?")
+PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+FIRST_DAYS = ("月1日", "1日", "/1", ".1", "-1", "01")  # what makes a date of a month, whichever way it is written
 CONTRACT_LONGEST = 60  # as typed, before its spaces and wide characters are normalised
 
 
@@ -61,14 +63,22 @@ def password(label: str, sentence: str) -> PasswordField:
     return PasswordField(label, [required(sentence), Length(max=1024, message=f"{label}が長すぎます。")])
 
 
+def width_hints(typed: str) -> list[str]:
+    """What to add to the refusal of a password: nobody sees in the dots that they are full-width."""
+    if any(unicodedata.east_asian_width(character) in "FW" for character in typed):
+        return ["全角文字が入力されています。半角に切り替えてください。"]
+    return []
+
+
 def reason(label: str) -> TextAreaField:
     message = f"{label}は{REASON_LONGEST}文字までで入力してください。"
     return TextAreaField(
         label,
         [
-            required(f"{label}を入力してください。相手の画面に表示されます。"),
+            DataRequired(f"{label}を入力してください。相手の画面に表示されます。"),
             Length(max=REASON_LONGEST, message=message),
         ],
+        [cleaned(str.strip)],  # full-width spaces as well
     )
 
 
@@ -94,7 +104,9 @@ def note() -> TextAreaField:
 def token() -> HiddenField:
     """Makes a form act once, however often it is sent."""
     again = required("画面を開き直してから、もう一度送信してください。")
-    return HiddenField("この画面の番号", [again], default=lambda: secrets.token_hex(16))
+    return HiddenField(
+        "この画面の番号", [again, Length(max=64, message=again.message)], default=lambda: secrets.token_hex(16)
+    )
 
 
 def _kinds(direction: str) -> list[tuple[str, str]]:
@@ -102,12 +114,13 @@ def _kinds(direction: str) -> list[tuple[str, str]]:
 
 
 def _as_period(typed: str) -> str:
-    """YYYY-MM from any common way to write a month; what isn't one stays as it is."""
+    """YYYY-MM from any common way to write a month (2026/4, 令和8年4月, R8.4); what isn't one stays as it is."""
     plain = normalise.half_width(typed)
-    match = PERIOD.fullmatch(plain)
-    return f"{match[1]}-{int(match[2]):02d}" if match else plain
+    days = (normalise.date_on(plain + rest) for rest in FIRST_DAYS)
+    day = next(filter(None, days), None)
+    return f"{day:%Y-%m}" if day else plain
 
 
 def _period_is_a_month(_: Form, field: StringField) -> None:
-    if not re.fullmatch(r"\d{4}-\d{2}", field.data):
-        raise ValidationError("対象年月は 2026/04 のように、西暦の年と月で入力してください。")
+    if not PERIOD.fullmatch(field.data):
+        raise ValidationError("対象年月は 2026/04 または 令和8年4月 のように、年と月（1～12）で入力してください。")

@@ -1,8 +1,9 @@
 """/files: an office's filings on their way out, the fund's statements on their way in."""
 
 from collections.abc import Callable
+from typing import Any
 
-from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.file import FileField, FileRequired
@@ -15,15 +16,6 @@ from exchange.errors import Refused
 from models import FILING, STATEMENT, Transfer
 
 bp = Blueprint("files", __name__, url_prefix="/files")
-
-# Moves for checked rows, with the words they need.
-BULK = {
-    "approve": ("承認", ("approve",)),
-    "deliver": ("配信", ("deliver",)),
-    "approve_and_deliver": ("承認して配信", ("approve", "deliver")),
-    "send_back": ("差戻し", ("approve",)),
-    "cancel": ("取消", ("cancel",)),
-}
 
 
 class UploadForm(fields.Form):
@@ -43,18 +35,24 @@ class ReasonForm(fields.Form):
 
 @bp.get("/")
 def outgoing() -> ResponseReturnValue:
-    return _list(FILING, "files/outgoing.html")
+    return _outgoing(ReasonForm())
 
 
 @bp.get("/statements")
 def incoming() -> ResponseReturnValue:
-    return _list(STATEMENT, "files/incoming.html")
+    found = paging.transfers(STATEMENT)
+    return render_template("files/incoming.html", **found, moves=_buttons_of(found["items"]), can_tick=False)
 
 
 @bp.get("/upload")
 def upload_form() -> ResponseReturnValue:
     permissions.require(current_user.actor, "upload")
-    return _upload_page(UploadForm(data={"replaces": request.args.get("replaces", "")}))
+    uid = request.args.get("replaces", "")
+    if not uid:
+        return _upload_page(UploadForm())
+    old = guards.transfer_or_404(uid, FILING)
+    before = {"replaces": uid, "kind": old.kind.code, "period": old.period, "note": old.note}
+    return _upload_page(UploadForm(data=before))
 
 
 def _upload_sink() -> uploads.OneFile:
@@ -70,7 +68,7 @@ def upload() -> ResponseReturnValue:
         return _upload_page(form), 422
     slip = fields.slip(form, FILING, uploads.clean_name(form.file.data.filename))
     transfer = transfers.upload(current_user.actor, request.sink.receiving, slip, _replaced(form))
-    flash(f"アップロードしました。受付番号は {transfer.receipt_number} です。検査が終わると承認できます。", "success")
+    flash(f"アップロードしました。受付番号は {transfer.receipt_number} です。", "success")
     return redirect(url_for("files.detail", uid=transfer.uid), 303)
 
 
@@ -81,11 +79,7 @@ def detail(uid: str) -> ResponseReturnValue:
 
 @bp.get("/<uid>/inspection")
 def inspection(uid: str) -> ResponseReturnValue:
-    transfer = guards.transfer_or_404(uid)
-    response = make_response(render_template("files/_inspection.html", **inspection_context(transfer, "files")))
-    if transfer.inspection.is_over and request.htmx:
-        response.headers["HX-Refresh"] = "true"  # the buttons that wait for the verdict stand outside this fragment
-    return response
+    return answers.inspection_alone(guards.transfer_or_404(uid), "files")
 
 
 @bp.get("/<uid>/return")
@@ -126,14 +120,17 @@ def move(uid: str, noun: str) -> ResponseReturnValue:
 def selection() -> ResponseReturnValue:
     """The same move for every checked row; each stands for itself, and what could not be done is said by its number."""
     verb = moves.VERBS.get(request.form.get("verb", ""), "")
-    if verb not in BULK:
+    if verb not in moves.MANY:
         raise Refused("操作が選ばれていません。行を選んでからボタンを押してください。")
     chosen = [guards.transfer_or_404(uid, FILING) for uid in dict.fromkeys(request.form.getlist("uid"))]
+    form = ReasonForm()
     if not chosen:
         flash("行が選ばれていません。左の欄で選んでからボタンを押してください。", "warning")
+    elif verb == "send_back" and not form.validate():
+        return _outgoing(form, frozenset(transfer.uid for transfer in chosen)), 422
     for transfer in chosen:
-        _do_selected(transfer, verb, request.form.get("reason", ""))
-    return redirect(url_for("files.outgoing"), 303)
+        _do_selected(transfer, verb, form.reason.data or "")
+    return redirect(url_for("files.outgoing", **paging.here()), 303)
 
 
 def _do_selected(transfer: Transfer, verb: str, reason: str) -> None:
@@ -147,47 +144,47 @@ def _do_selected(transfer: Transfer, verb: str, reason: str) -> None:
         flash(f"{transfer.receipt_number}：{refused.message}", "error")
 
 
-def inspection_context(transfer: Transfer, blueprint: str) -> dict[str, object]:
-    """What _inspection.html needs, here and on the fund's side."""
-    return {
-        "transfer": transfer,
-        "inspection": transfer.inspection,
-        "job": transfer.inspection.job,
-        "inspection_url": url_for(f"{blueprint}.inspection", uid=transfer.uid),
-    }
-
-
-def _list(direction: str, template: str) -> ResponseReturnValue:
-    member, state = current_user.member, request.args.get("state", "")
-    counts = Transfer.counts(member, direction)
-    pager = paging.page_of(Transfer.listed(member, direction, state), paging.total_of(counts, state))
+def _outgoing(form: ReasonForm, ticked: frozenset[str] = frozenset()) -> str:
+    """The list of filings; with what is wrong in `form`, and the rows that were `ticked`, after a refused 差戻し."""
+    found = paging.transfers(FILING, "files.outgoing")
+    many = _for_many()
     return render_template(
-        template,
-        pager=pager,
-        items=pager.items,
-        counts=counts,
-        state=state,
-        moves={transfer.uid: _buttons(transfer) for transfer in pager.items},
-        may_select=[
-            {"verb": moves.NOUNS[verb], "label": label, "needs_reason": verb == "send_back"}
-            for verb, (label, words) in BULK.items()
-            if current_user.held.issuperset(words)
-        ],
+        "files/outgoing.html",
+        **found,
+        moves=_buttons_of(found["items"]),
+        may_select=many,
+        # Rows in some states have no acts, and never get one while the page stands.
+        can_tick=bool(many) and not (found["state"] and moves.is_settled(FILING, found["state"])),
+        form=form,
+        ticked=ticked,
+        here=paging.here(),
     )
 
 
+def _for_many() -> list[dict[str, Any]]:
+    return moves.for_many(current_user.held, FILING, to=settings.get("fund_name"))
+
+
 def _upload_page(form: UploadForm) -> str:
-    max_bytes = current_app.config["MAX_FILE_BYTES"]
-    return render_template("files/upload.html", form=form, max_bytes=max_bytes, replaced=_replaced(form))
+    return render_template(
+        "files/upload.html",
+        form=form,
+        max_bytes=current_app.config["MAX_FILE_BYTES"],
+        replaced=_replaced(form),
+        is_file_lost=uploads.is_file_lost(form),
+    )
 
 
 def _detail_page(transfer: Transfer) -> str:
+    buttons = _buttons(transfer)
     return render_template(
         "files/detail.html",
-        **inspection_context(transfer, "files"),
+        **answers.inspection(transfer, "files"),
         entries=transfer.inspection.entries,
         timeline=answers.timeline(transfer, current_user.member),
-        next_moves=_buttons(transfer),
+        next_moves=buttons,
+        next_step=moves.what_next(transfer, buttons, current_user.held) if transfer.is_filing else "",
+        is_own=transfer.uploaded_by == current_user.member,
         replaced_by=transfer.replacement,
         window_ends_at=pickups.window_ends_at(transfer),
         pickup_days=settings.get("pickup_days"),
@@ -208,12 +205,21 @@ def _do(transfer: Transfer, verb: str, act: Callable[[Actor, Transfer], None]) -
         message, status = refused.message, refused.status
     fresh = guards.transfer_or_404(transfer.uid)
     row = render_template(
-        "files/_row.html", transfer=fresh, moves={fresh.uid: _buttons(fresh)}, message=message, is_refused=status != 200
+        "files/_row.html",
+        transfer=fresh,
+        moves=_buttons_of([fresh]),
+        can_tick=bool(_for_many()),
+        message=message,
+        is_refused=status != 200,
     )
     return row, status
 
 
-def _buttons(transfer: Transfer) -> list[dict[str, object]]:
+def _buttons_of(rows: list[Transfer]) -> dict[str, list[dict[str, Any]]]:
+    return {transfer.uid: _buttons(transfer) for transfer in rows}
+
+
+def _buttons(transfer: Transfer) -> list[dict[str, Any]]:
     base = url_for("files.detail", uid=transfer.uid)
     return moves.buttons(current_user.actor, current_user.held, transfer, base, to="基金事務局")
 

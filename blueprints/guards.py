@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from flask import Response, abort, current_app, g, redirect, render_template, request, url_for
+from flask import Response, abort, current_app, flash, g, redirect, request, session, url_for
 from flask_login import current_user
+from werkzeug.exceptions import HTTPException
 
 from exchange import permissions
+from exchange.errors import Forbidden
 from models import Membership, Office, Transfer
 
 OFFICE_KINDS = frozenset(("office_admin", "staff", "consultant"))
@@ -49,6 +51,11 @@ GATES = {
 }
 
 
+NEXT = "next"  # key in the cookie: the page that somebody asked for before the login
+NEXT_LONGEST = 100  # characters of its path: a cookie is small
+UNDONE = "ログインが終わっていたため、操作は行われていません。もう一度ログインしてやり直してください。"
+
+
 def zone() -> frozenset[str]:
     """The network zones this request comes from. An empty list in the configuration means: from everywhere."""
     address = _address()
@@ -69,16 +76,16 @@ def _address() -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def door(public: frozenset[str]) -> Callable[[], Response | str | tuple[str, int] | None]:
+def door(public: frozenset[str]) -> Callable[[], Response | None]:
     """The check before every request: the zone first, then whether the person may come in here at all."""
 
-    def check() -> Response | str | tuple[str, int] | None:
+    def check() -> Response | None:
         endpoint = request.endpoint
         if endpoint is None or endpoint == "static":
             return None
         needed, zones = _zone_needed(endpoint), zone()
         if needed is not None and needed not in zones:
-            return render_template("errors/403.html", message=OUTSIDE[needed]), 403
+            raise Forbidden(OUTSIDE[needed])
         if endpoint in public:
             return None
         return _let_in(endpoint)
@@ -105,13 +112,22 @@ def _let_in(endpoint: str) -> Response | None:
         return _to_entrance()
     if current_user.kind not in AUDIENCES.get(request.blueprint or "", ()):
         abort(403)
-    words = READERS.get(request.blueprint or "", ())
-    if words and not current_user.held.intersection(words):
-        permissions.refuse(current_user.actor, words[0])
+    if not may_read(endpoint):
+        permissions.refuse(current_user.actor, READERS[_room(endpoint)][0])
     gate = current_user.gate
     if gate is not None and endpoint not in GATES[gate]:
         return redirect(url_for(gate), 303)
     return None
+
+
+def may_read(endpoint: str) -> bool:
+    """Whether the person holds one of the words that a page's readers need, if they need any."""
+    words = READERS.get(_room(endpoint), ())
+    return not words or bool(current_user.held.intersection(words))
+
+
+def _room(endpoint: str) -> str:
+    return endpoint.rpartition(".")[0]
 
 
 def _to_entrance() -> Response:
@@ -122,9 +138,28 @@ def _to_entrance() -> Response:
         where = url_for("admin.login")
     else:
         where = url_for("auth.identity")
-    if request.headers.get("HX-Request"):
+    is_htmx = bool(request.headers.get("HX-Request"))
+    if request.method != "GET" and request.endpoint != "auth.logout":
+        flash(UNDONE, "error")
+    elif not is_htmx and len(request.path) <= NEXT_LONGEST:
+        session[NEXT] = request.path
+    if is_htmx:
         return Response(status=200, headers={"HX-Redirect": where})
     return redirect(where, 303)
+
+
+def page_asked_for(member: Membership) -> str | None:
+    """The path of the page that the door turned this browser away from, if it is one of ours and for this person."""
+    path = session.get(NEXT, "")
+    try:
+        endpoint, values = current_app.url_map.bind("").match(path, "GET")
+    except HTTPException:
+        return None
+    if member.kind not in AUDIENCES.get(_room(endpoint), ()):
+        return None
+    if "uid" in values and Transfer.known_to(member, values["uid"]) is None:  # somebody else's before, at the same PC
+        return None
+    return path
 
 
 def require_demo() -> None:
@@ -141,9 +176,10 @@ def transfer_or_404(uid: str, direction: str = "") -> Transfer:
 
 
 def office_or_404(uid: str) -> Office:
-    """An office, for the fund's people."""
+    """An office whose contract is open, for the fund's people."""
     member: Membership = current_user.member
-    return (Office.by_uid(uid) if member.is_staff else None) or abort(404)
+    office = Office.by_uid(uid) if member.is_staff else None
+    return office if office and not office.is_closed else abort(404)
 
 
 def mail_or_404(name: str, names: list[str]) -> str:

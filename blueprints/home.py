@@ -15,7 +15,7 @@ def index() -> ResponseReturnValue:
         return redirect(url_for("files.outgoing" if current_user.is_office else "admin.index"), 303)
     if not people.has_fund():
         return render_template("home/empty.html")
-    return render_template("home/index.html", has_fund=True)
+    return render_template("home/index.html")
 
 
 @bp.get("/healthz")

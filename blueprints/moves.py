@@ -1,4 +1,6 @@
-"""A transfer's moves on the screen: verb → noun of its URL, button, and the words asked before it is done."""
+"""A transfer's moves on the screen: verb → noun of its URL, button, the words asked before it is done, and the
+sentence that says what comes next.
+"""
 
 from typing import Any
 
@@ -42,11 +44,19 @@ DONE = {
     "reject": "不受理にしました。理由が事業所の画面に表示されます。",
 }
 CONFIRM = {
-    "deliver": "{to}へ配信します。よろしいですか。",
-    "approve_and_deliver": "承認して、{to}へ配信します。よろしいですか。",
-    "cancel": "取り消すと元に戻せません。よろしいですか。",
-    "recall": "配信を取りやめて、配信待ちに戻します。よろしいですか。",
-    "complete": "処理完了にします。よろしいですか。",
+    "deliver": "{what}を、{to}へ配信します。よろしいですか。",
+    "approve_and_deliver": "{what}を承認して、{to}へ配信します。よろしいですか。",
+    "cancel": "{what}を取り消します。元に戻せません。よろしいですか。",
+    "recall": "{what}の配信を取りやめて、配信待ちに戻します。よろしいですか。",
+    "complete": "{what}を処理完了にします。よろしいですか。",
+    "reject": "{to}の{what}を不受理にします。元に戻せません。よろしいですか。",
+}
+# Moves for checked rows; there even the harmless ones are asked for.
+MANY = ("approve", "deliver", "approve_and_deliver", "send_back", "cancel")
+CONFIRM_MANY = {
+    **CONFIRM,
+    "approve": "{what}を承認します。よろしいですか。",
+    "send_back": "{what}を差し戻します。よろしいですか。",
 }
 ORDER = list(NOUNS)
 # At most one button of a page is solid: the first of these that is possible.
@@ -60,13 +70,93 @@ def buttons(actor: Actor, held: frozenset[str], transfer: Transfer, base: str, t
     return [
         {
             "verb": NOUNS[verb],
-            "label": "承認して配信"
-            if verb == "approve_and_deliver"
-            else transfers.MOVES[transfer.direction, verb].label,
+            "label": _label(transfer.direction, verb),
             "url": f"{base}/{NOUNS[verb]}",
             "kind": "danger" if verb in ("cancel", "reject") else "solid" if verb == loudest else "outline",
-            "confirm": CONFIRM.get(verb, "").format(to=to) or None,
-            "needs_reason": verb in ("send_back", "reject"),
+            "confirm": question(verb, transfer, to) or None,
+            "needs_reason": _needs_reason(transfer.direction, verb),
+            "delivers": "deliver" in _steps(verb),
+            "is_for_many": transfer.is_filing and verb in MANY,
+            "gives_file": verb == "download",
         }
         for verb in able
     ]
+
+
+def question(verb: str, transfer: Transfer, to: str) -> str:
+    """What is asked before the verb is done to this transfer; empty for a harmless one."""
+    what = f"「{transfer.kind.name}」（受付番号 {transfer.receipt_number}）"
+    return CONFIRM.get(verb, "").format(what=what, to=to)
+
+
+def for_many(held: frozenset[str], direction: str, to: str) -> list[dict[str, Any]]:
+    """The buttons above a list for its checked rows; `{}` in `confirm` stands for how many there are."""
+    return [
+        {
+            "verb": NOUNS[verb],
+            "label": _label(direction, verb),
+            "kind": "danger" if verb in ("cancel", "send_back") else "outline",
+            "confirm": CONFIRM_MANY[verb].format(what="{}件", to=to),
+            "needs_reason": _needs_reason(direction, verb),
+        }
+        for verb in MANY
+        if held.issuperset(word for step in _steps(verb) for word in transfers.MOVES[direction, step].words)
+    ]
+
+
+def is_settled(direction: str, state: str) -> bool:
+    """Whether an office can do nothing more with what is in this state."""
+    rules = [rule for (way, _), rule in transfers.MOVES.items() if way == direction and rule.side == "office"]
+    return all(state not in rule.before for rule in rules)
+
+
+def what_next(transfer: Transfer, buttons: list[dict[str, Any]], held: frozenset[str]) -> str:
+    """What an office's person reads about the next step of a filing: whose it is, and whether it is the reader's."""
+    able = {VERBS[button["verb"]] for button in buttons}
+    rest = "取り下げるときだけ「取消」を押してください。" if "cancel" in able else ""
+    if transfer.state == "uploaded":
+        return _after_upload(transfer, able, held) + (rest if transfer.is_inspected() else "")
+    if transfer.state == "approved":
+        if "deliver" in able:
+            return "承認されました。「配信」を押すと、基金に届きます。"
+        return f"承認されました。次は、配信の権限がある方が配信します。{NOTHING_HERE}{rest}"
+    if transfer.state == "delivered":
+        until = "それまでは、引き戻すことができます。" if "recall" in able else NOTHING_HERE
+        return f"配信しました。基金が開くと、受領済になります。{until}"
+    return ""
+
+
+NOTHING_HERE = "この画面でする操作はありません。"
+OTHERS_NEXT = "次は、事業所の承認者が承認・配信します。"
+
+
+def _after_upload(transfer: Transfer, able: set[str], held: frozenset[str]) -> str:
+    if not transfer.inspection.is_over:
+        after = "検査が終わると、承認できるようになります。" if "approve" in held else OTHERS_NEXT + NOTHING_HERE
+        return f"アップロードできました。いま検査しています。{after}"
+    if not transfer.is_inspected():
+        again = (
+            "「取消」で取り下げてから、直したものを新しくアップロードしてください。"
+            if "cancel" in able
+            else "登録した方が取り下げて、直したものを新しくアップロードします。"
+        )
+        return f"検査で不備が見つかったため、承認できません。{again}"
+    if "approve_and_deliver" in able:
+        return "内容を確かめて「承認して配信」を押すと、基金に届きます。"
+    if "approve" in able:
+        return "内容を確かめて、承認してください。そのあと配信すると、基金に届きます。"
+    if "approve" in held:
+        return f"アップロードできました。本人は承認できない設定です。次は、ほかの承認者が承認します。{NOTHING_HERE}"
+    return f"アップロードできました。{OTHERS_NEXT}{NOTHING_HERE}"
+
+
+def _steps(verb: str) -> tuple[str, ...]:
+    return ("approve", "deliver") if verb == "approve_and_deliver" else (verb,)
+
+
+def _label(direction: str, verb: str) -> str:
+    return "して".join(transfers.MOVES[direction, step].label for step in _steps(verb))
+
+
+def _needs_reason(direction: str, verb: str) -> bool:
+    return any(transfers.MOVES[direction, step].needs_reason for step in _steps(verb))

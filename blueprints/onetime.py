@@ -6,12 +6,11 @@ from flask import Blueprint, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 
 from blueprints import fields
-from blueprints.visitor import actor
-from exchange import onetime
+from blueprints.visitor import BROWSER, actor
+from exchange import onetime, throttle
 
 bp = Blueprint("onetime", __name__, url_prefix="/onetime")
 
-BROWSER = "browser"  # key in the cookie: knows again the browser that asked
 
 
 class AskForm(fields.Form):
@@ -42,4 +41,5 @@ def request_code() -> ResponseReturnValue:
 def receipt() -> ResponseReturnValue:
     if "asked" not in session:
         return redirect(url_for("onetime.form"), 303)
-    return render_template("onetime/receipt.html", **session["asked"])
+    wait = throttle.LIMITS["code_again"].window
+    return render_template("onetime/receipt.html", wait_seconds=int(wait.total_seconds()), **session["asked"])

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import request, url_for
+from flask_login import current_user
+
+from models import Transfer
 
 PAGE = 50
 KEPT = ("state", "q")  # of the address, from one page to the next
@@ -15,14 +18,15 @@ class Pager:
     pages: int
     total: int
     items: list[Any]
+    endpoint: str
 
     @property
     def prev_url(self) -> str | None:
-        return _url(self.page - 1) if self.page > 1 else None
+        return _url(self.endpoint, self.page - 1) if self.page > 1 else None
 
     @property
     def next_url(self) -> str | None:
-        return _url(self.page + 1) if self.page < self.pages else None
+        return _url(self.endpoint, self.page + 1) if self.page < self.pages else None
 
 
 def total_of(counts: dict[str, int], state: str) -> int:
@@ -30,13 +34,26 @@ def total_of(counts: dict[str, int], state: str) -> int:
     return counts.get(state, 0) if state else sum(counts.values())
 
 
-def page_of(query: Any, total: int) -> Pager:
-    """The page the address asks for; one beyond the end is the last."""
+def page_of(query: Any, total: int, endpoint: str = "") -> Pager:
+    """The page the address asks for; one beyond the end is the last. `endpoint`: where the list stands, if not here."""
     pages = max(1, -(-total // PAGE))
     page = min(max(1, request.args.get("page", 1, type=int)), pages)
-    return Pager(page, pages, total, list(query.paginate(page, PAGE)))
+    return Pager(page, pages, total, list(query.paginate(page, PAGE)), endpoint or request.endpoint or "")
 
 
-def _url(page: int) -> str:
+def transfers(direction: str, endpoint: str = "") -> dict[str, Any]:
+    """What a list of transfers shows: the page, its rows, the counts of the filter above it, the state asked for."""
+    member, state = current_user.member, request.args.get("state", "")
+    counts = Transfer.counts(member, direction)
+    pager = page_of(Transfer.listed(member, direction, state), total_of(counts, state), endpoint)
+    return {"pager": pager, "items": pager.items, "counts": counts, "state": state}
+
+
+def here() -> dict[str, str]:
+    """Of a list's address, what leads back to the same place in it."""
+    return {name: request.args[name] for name in ("state", "page") if request.args.get(name)}
+
+
+def _url(endpoint: str, page: int) -> str:
     kept = {name: request.args[name] for name in KEPT if name in request.args}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **kept, page=page)
+    return url_for(endpoint, **(request.view_args or {}), **kept, page=page)

@@ -13,6 +13,8 @@ from exchange import vault
 from exchange.statements import Packing
 from exchange.transfers import FILE_NAME_LONGEST
 
+NAME_READ = 1000  # characters of a name that are looked at, from its end
+SUFFIX_LONGEST = 20
 FORM_SLACK = 256 * 1024  # bytes a form may have besides its files
 
 View = Callable[..., ResponseReturnValue]
@@ -103,6 +105,13 @@ def takes_files(make_sink: Callable[..., Sink]) -> Callable[[View], View]:
     return mark
 
 
+def is_file_lost(form: Any) -> bool:
+    """Whether the person has to choose the file once more: a refused form comes back without it, except to our own
+    script, which keeps it.
+    """
+    return bool(form.errors) and not form.file.errors and request.headers.get("X-Requested-With") != "todoke-upload"
+
+
 def prepare() -> None:
     """Before the body is read: open the sink of a view that takes files, and its larger limit."""
     view = current_app.view_functions.get(request.endpoint or "")
@@ -120,9 +129,11 @@ def discard(_: BaseException | None = None) -> None:
 
 def clean_name(name: str) -> str:
     """The file's own name, composed, without folders, control characters or more than FILE_NAME_LONGEST characters."""
-    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    # Cut first: composing a long run of combining marks takes seconds.
+    base = unicodedata.normalize("NFC", name[-NAME_READ:]).replace("\\", "/").rsplit("/", 1)[-1]
     visible = "".join(char for char in base if unicodedata.category(char)[0] != "C")
     stem, dot, suffix = visible.strip().rpartition(".")
     if not dot:
         return visible.strip()[:FILE_NAME_LONGEST]
+    suffix = suffix[:SUFFIX_LONGEST]
     return stem[: FILE_NAME_LONGEST - len(suffix) - 1] + dot + suffix

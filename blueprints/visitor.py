@@ -5,12 +5,17 @@ verbs.
 from dataclasses import dataclass
 from functools import cached_property
 
-from flask import g, request
-from flask_login import AnonymousUserMixin, UserMixin, current_user
+from flask import g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import AnonymousUserMixin, UserMixin, current_user, login_user
 
+from blueprints import guards
 from exchange import people, permissions, sessions
 from exchange.actors import Actor
 from models import LoginSession, utc_now
+
+
+BROWSER = "browser"  # key in the cookie: knows again the browser that asked for a one-time password
 
 
 class Nobody(AnonymousUserMixin):
@@ -57,10 +62,6 @@ class Visitor(UserMixin):
     @property
     def is_fund(self) -> bool:
         return self.kind == "fund"
-
-    @property
-    def is_desk(self) -> bool:
-        return self.kind == "desk"
 
     @property
     def is_office(self) -> bool:
@@ -112,3 +113,17 @@ def actor() -> Actor:
     if current_user.is_authenticated:
         return current_user.actor
     return Actor(address=request.remote_addr or "", at=utc_now())
+
+
+def enter(token: str) -> ResponseReturnValue:
+    """Into the site with a new cookie, to the page that was asked for before the login."""
+    entered = sessions.resume(token, "in", utc_now())
+    if not isinstance(entered, LoginSession):
+        session.clear()
+        return redirect(url_for("auth.ended", why="newer"), 303)
+    wanted = guards.page_asked_for(entered.membership)
+    session.clear()
+    login_user(Visitor(entered, token))
+    if entered.membership.user.pending_mail and not current_user.is_gated:
+        return redirect(url_for("auth.mail"), 303)
+    return redirect(wanted or url_for("home.index"), 303)

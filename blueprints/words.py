@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
+from blueprints import guards
 from exchange import calendar, normalise, settings
 from models import STATEMENT
 
@@ -74,10 +75,15 @@ def _facts() -> dict[str, Any]:
     }
 
 
-def _menu() -> list[dict[str, Any]]:
+def rooms() -> list[tuple[str, str]]:
+    """(endpoint, label) of the pages in the menu that this person may read; there is at least one."""
     entries = OFFICE_MENU if current_user.is_office else FUND_MENU if current_user.is_fund else DESK_MENU
+    return [entry for entry in entries if guards.may_read(entry[0])]
+
+
+def _menu() -> list[dict[str, Any]]:
     room = request.path.rstrip("/")
-    urls = [(url_for(endpoint), label) for endpoint, label in entries]
+    urls = [(url_for(endpoint), label) for endpoint, label in rooms()]
     # The longest address that begins this page's own is where we are: /files/statements before /files/.
     here = max((url for url, _ in urls if f"{room}/".startswith(f"{url.rstrip('/')}/")), key=len, default="")
     if current_user.is_office and g.get("direction") == STATEMENT:

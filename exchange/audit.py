@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from exchange import sealing
 from exchange.actors import Actor
@@ -70,6 +70,7 @@ CHECKPOINT_AFTER = {
 CHECKPOINT_EVERY = timedelta(hours=1)
 UNCOVERED_LONGEST = timedelta(hours=2)  # an older entry without a checkpoint behind it is a finding
 GENESIS = "0" * 64
+LINE_LONGEST = 4096  # bytes of a checkpoint's line, far more than one has
 
 log = logging.getLogger("todoke.audit")
 _checkpoints: Path | None = None
@@ -120,27 +121,35 @@ def _write_checkpoint_safely() -> None:
 
 
 def write_checkpoint(at: datetime | None = None) -> None:
-    """Append (number, hash, time) of the chain's end, signed, and make it durable."""
+    """Append (number, hash, time) of the chain's end and the hash of the line before, signed, and make it durable."""
     last = AuditEntry.select().order_by(AuditEntry.number.desc()).first()
     if last is None:
         return
-    body = {"number": last.number, "hash": last.hash, "at": (at or utc_now()).isoformat()}
-    line = json.dumps({**body, "signature": sealing.sign(_canonical(body).encode())}) + "\n"
-    with open(os.open(_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+    with open(os.open(_file(), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(b"\n" if _is_torn() else b"")
-        file.write(line.encode())
+        before, is_torn = _last_line(file)
+        body = {
+            "number": last.number,
+            "hash": last.hash,
+            "at": (at or utc_now()).isoformat(),
+            "before": _digest(before),
+        }
+        line = json.dumps({**body, "signature": sealing.sign(_canonical(body).encode())}) + "\n"
+        file.write((b"\n" if is_torn else b"") + line.encode())
         file.flush()
         os.fsync(file.fileno())
 
 
-def _is_torn() -> bool:
-    """Whether a crash left the last line without its end."""
-    with _file().open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read() != b"\n"
+def _last_line(file: BinaryIO) -> tuple[bytes, bool]:
+    """(the last line without its end, whether a crash left it without one)."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - LINE_LONGEST))
+    tail = file.read()
+    return tail.rstrip(b"\n").rpartition(b"\n")[2], not tail.endswith(b"\n") and bool(tail)
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest() if line else GENESIS
 
 
 def write_checkpoint_if_due(at: datetime) -> None:
@@ -158,8 +167,14 @@ def is_checkpoint_due(at: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Verdict:
+    """What `verify` found.
+
+    `late`: entries sealed more than two hours after they were written, as after a stopped worker.
+    """
+
     entries: int
     checkpoints: int
+    late: int
     problems: tuple[str, ...]
 
     @property
@@ -171,13 +186,11 @@ def verify(at: datetime | None = None) -> Verdict:
     """Walk the chain, hold every signed checkpoint against it, and ask for one behind whatever is older than two
     hours.
     """
-    checkpoints = _read_checkpoints()  # before the rows: what is added meanwhile may have a checkpoint already
-    named = {point.get("number") for point in checkpoints}
-    newest = max((number for number in named if isinstance(number, int)), default=0)
-    problems: list[str] = []
-    hashes: dict[int, str] = {}  # of the entries that checkpoints name
-    before, number, entries, uncovered = GENESIS, 0, 0, 0
-    late = (at or utc_now()) - UNCOVERED_LONGEST
+    points, problems = _read_checkpoints()  # before the rows: what is added meanwhile may have a checkpoint already
+    sealed = {point["number"]: datetime.fromisoformat(point["at"]) for point in reversed(points)}
+    waiting: list[datetime] = []  # when the entries since the last checkpoint were written
+    before, number, entries, late = GENESIS, 0, 0, 0
+    hashes: dict[int, str] = {}
     columns = [AuditEntry._meta.fields[name] for name in (*_HASHED, "hash")]
     for row in AuditEntry.select(*columns).order_by(AuditEntry.number).objects(AuditEntry).iterator():
         number, entries = number + 1, entries + 1
@@ -186,21 +199,21 @@ def verify(at: datetime | None = None) -> Verdict:
             number = row.number
         if row.hash != _hash(before, row):
             problems.append(f"entry {row.number} was changed")
-        if row.number in named:
+        waiting.append(row.at)
+        if row.number in sealed:
             hashes[row.number] = row.hash
-        uncovered += row.number > newest and row.at < late
+            late += sum(sealed[row.number] - written > UNCOVERED_LONGEST for written in waiting)
+            waiting.clear()
         before = row.hash
-    problems += [problem for point in checkpoints for problem in _hold(point, hashes)]
+    problems += [problem for point in points for problem in _hold(point, hashes)]
+    uncovered = sum((at or utc_now()) - written > UNCOVERED_LONGEST for written in waiting)
     if uncovered:
         problems.append(f"{uncovered} entries are older than two hours and no checkpoint stands behind them")
-    return Verdict(entries, len(checkpoints), tuple(problems))
+    return Verdict(entries, len(points), late, tuple(problems))
 
 
 def _hold(point: dict[str, Any], hashes: dict[int, str]) -> list[str]:
-    signature = str(point.pop("signature", ""))
-    number = point.get("number")
-    if not sealing.is_signed(_canonical(point).encode(), signature):
-        return [f"the checkpoint of entry {number} has a wrong signature"]
+    number = point["number"]
     if number not in hashes:
         return [f"entry {number} is missing, though a checkpoint names it"]
     if hashes[number] != point["hash"]:
@@ -208,19 +221,42 @@ def _hold(point: dict[str, Any], hashes: dict[int, str]) -> list[str]:
     return []
 
 
-def _read_checkpoints() -> list[dict[str, Any]]:
+def _read_checkpoints() -> tuple[list[dict[str, Any]], list[str]]:
+    """The checkpoints that are signed, and what is wrong with the lines: each carries the hash of the one before."""
     try:
-        lines = _file().read_text().splitlines()
+        lines = _file().read_bytes().split(b"\n")
     except FileNotFoundError:
-        return []
-    points = []
-    for line in lines:
-        try:
-            point = json.loads(line)
-        except ValueError:  # torn by a crash: it proves nothing, like one that was never written
-            continue
-        points.append(point if isinstance(point, dict) else {})
-    return points
+        return [], []
+    points, problems, before = [], [], b""
+    for place, line in enumerate(filter(None, lines), 1):
+        point = _signed(line)
+        if point is not None and point["before"] != _digest(before):
+            problems.append(f"a line before checkpoint line {place} was changed or taken away")
+        if point is not None:
+            points.append(point)
+        elif _is_json(line):  # a line torn by a crash proves nothing, like one that was never written
+            problems.append(f"checkpoint line {place} has a wrong signature")
+        before = line
+    return points, problems
+
+
+def _signed(line: bytes) -> dict[str, Any] | None:
+    """The body of a line that this installation signed."""
+    if not _is_json(line):
+        return None
+    point = json.loads(line)
+    if not isinstance(point, dict) or set(point) != {"number", "hash", "at", "before", "signature"}:
+        return None
+    signature = str(point.pop("signature"))
+    return point if sealing.is_signed(_canonical(point).encode(), signature) else None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 _HASHED = ("number", "at", "action", "subject", "office", "membership", "who", "device", "address", "facts")

@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,8 +19,9 @@ PASSWORD_LONGEST = 128
 ARCHIVE_PASSWORD_SHORTEST, ARCHIVE_PASSWORD_LONGEST = 12, 32
 ARCHIVE_PASSWORD_SUGGESTED = 20  # about 115 bits of ALPHABET
 
-# 19 MiB, two passes, one lane: eight logins at once stay under 200 MB.
+# 19 MiB, two passes, one lane; at most eight at once, which stay under 200 MB.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_few_at_once = BoundedSemaphore(8)
 _DUMMY = _hasher.hash(secrets.token_hex(16))
 
 COMMON = frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())
@@ -29,13 +31,15 @@ PRINTABLE = frozenset(string.digits + string.ascii_letters + string.punctuation)
 
 def hash_secret(secret: str) -> str:
     """Argon2id in its own text form; takes about 20 ms."""
-    return _hasher.hash(secret)
+    with _few_at_once:
+        return _hasher.hash(secret)
 
 
 def is_right(hashed: str | None, secret: str) -> bool:
     """Compare in the same time whether there is a hash or not."""
     try:
-        return _hasher.verify(hashed or _DUMMY, secret) and hashed is not None
+        with _few_at_once:
+            return _hasher.verify(hashed or _DUMMY, secret) and hashed is not None
     except (VerificationError, InvalidHashError):
         return False
 

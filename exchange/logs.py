@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -37,11 +38,14 @@ def _trace(error: BaseException | None) -> list[str]:
     return lines
 
 
+ACCESS_LINE = re.compile(r"\S+ - - \[")
+
+
 class NoAccessLines(logging.Filter):
     """Drops the development server's own line per request: it carries addresses and full paths, ours doesn't."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("%s - - [")
+        return not ACCESS_LINE.match(record.getMessage())
 
 
 _no_access_lines = NoAccessLines()

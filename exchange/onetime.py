@@ -87,6 +87,7 @@ def is_accepted(actor: Actor, member: Membership | None, typed: str, browser_key
     code = _newest(member, purpose)
     if code is None:
         # As many writes and as much arithmetic as for a wrong code: the time tells nothing about the pair.
+        throttle.is_spent("code_failures", "nobody", actor.at)
         throttle.hit("code_failures", "nobody", actor.at)
         throttle.hit("code_failures", "nobody", actor.at)
         pyotp.HOTP(pyotp.random_base32(), digits=DIGITS).verify(typed, 0)
@@ -145,8 +146,10 @@ def browser_hash(browser_key: str) -> str:
 
 
 def _spent_budgets(actor: Actor, pair: str) -> list[str]:
-    """Counts the wish in every budget of the pair, whichever is spent first: the same statements for every pair."""
-    return [kind for kind in ("code_again", "code_quarter", "code_day") if not throttle.hit(kind, pair, actor.at)]
+    """Counts the wish in the pair's budgets; what comes within the minute causes no mail and costs nothing more."""
+    if not throttle.hit("code_again", pair, actor.at):
+        return ["code_again"]
+    return [kind for kind in ("code_quarter", "code_day") if not throttle.hit(kind, pair, actor.at)]
 
 
 def _make(actor: Actor, member: Membership | None, purpose: str, minutes: int, browser_key: str) -> OneTimePassword:

@@ -2,13 +2,14 @@
 fund.
 """
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from exchange import archive_passwords, archives, audit, permissions, settings, transfers, vault
+from exchange import archive_passwords, archives, audit, permissions, sealing, settings, transfers, vault
 from exchange.actors import Actor, system
 from exchange.errors import Refused
-from models import Transfer, db
+from models import StoredObject, Transfer, db
 
 OPENED_BY_FUND = ("received", "completed", "rejected")
 
@@ -100,16 +101,25 @@ def _require_opened(actor: Actor, transfer: Transfer) -> None:
 
 def _entry(transfer: Transfer, name: str, limits: archives.Limits) -> Iterator[bytes]:
     password = archive_passwords.reveal(transfer.archive_password)
-    with vault.open_stream(transfer.stored) as stream:
+    with vault.open_stream(_own_object(transfer)) as stream:
         yield from archives.open_entry(stream, password, name, limits)
+
+
+def _own_object(transfer: Transfer) -> StoredObject:
+    """The document that was uploaded as this transfer; Unsealable when the rows name another."""
+    stored = transfer.stored
+    if stored.sha256 != transfer.sha256:
+        raise sealing.Unsealable("the stored document is not the one of this transfer")
+    return stored
 
 
 def _whole(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
     """The bytes; an entry at the end tells that all of them were handed out."""
-    sent = 0
-    for piece in vault.pieces(transfer.stored):
+    stored, sent, digest = _own_object(transfer), 0, hashlib.sha256()
+    for piece in vault.pieces(stored):
         sent += len(piece)
+        digest.update(piece)
         yield piece
     with db.atomic():
-        facts = {"sha256": transfer.sha256, "bytes": sent}
+        facts = {"sha256": digest.hexdigest(), "bytes": sent}
         audit.record(actor, "transfer.sent_whole", transfer.uid, transfer.office, **facts)

@@ -91,28 +91,38 @@ def log_in_staff(actor: Actor, login_id: str, password: str, code: str) -> str:
     """The fund's people: password and authenticator in one step, one answer for every wrong reason."""
     if not throttle.hit("auth_address", throttle.network(actor.address), actor.at):
         raise TooMany(CROWDED)
-    tries = {"staff": f"{login_id}/{throttle.network(actor.address)}", "staff_total": login_id}
-    # A network whose own tries are spent no longer counts against the clerk.
-    if not all(throttle.hit(kind, key, actor.at) for kind, key in tries.items()):
-        raise TooMany(LOCKED)
+    here = f"{login_id}/{throttle.network(actor.address)}"
+    _count_staff_try(actor, login_id, here)
     member = Membership.staff_at_door(login_id)
     is_right = credentials.is_right(member.user.password_hash if member else None, password)
     # The authenticator's step is spent only behind a right password.
     if not is_right or member is None or not onetime.is_totp_accepted(member.user, code, actor.at):
         with db.atomic():
             audit.record(actor, "login.refused", member.user.uid if member else "", why="staff")
-            if member and throttle.is_spent("staff", tries["staff"], actor.at):
+            if throttle.is_spent("staff", here, actor.at) and member:
                 audit.record(actor, "login.locked", member.user.uid, minutes=_lock_minutes("staff"))
                 outbox.password_locked(member, _lock_minutes("staff"))
         raise Refused(WRONG_STAFF)
-    for kind, key in tries.items():
-        throttle.clear(kind, key)
+    throttle.clear("staff", here)
+    throttle.clear("staff_total", login_id)
     actor = _as(actor, member)
     with db.atomic():
         end_all(actor, member.user, "newer")
         token = _start(actor, member, "in")
         audit.record(actor, "login.succeeded", member.user.uid, kind=member.kind)
     return token
+
+
+def _count_staff_try(actor: Actor, login_id: str, here: str) -> None:
+    """TooMany for a network that has failed too often, and, while many networks fail, for each that has failed once.
+
+    So strangers with many addresses can't keep a clerk out who makes no mistake.
+    """
+    is_first = not throttle.is_tried("staff", here, actor.at)
+    if not throttle.hit("staff", here, actor.at):
+        raise TooMany(LOCKED)
+    if not throttle.hit("staff_total", login_id, actor.at) and not is_first:
+        raise TooMany(LOCKED)
 
 
 def resume(token: str, stage: str, at: datetime) -> LoginSession | Ended | None:

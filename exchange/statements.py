@@ -47,4 +47,6 @@ def prepare(actor: Actor, packing: Packing, slip: transfers.Slip) -> Transfer:
     permissions.require(actor, "prepare")
     if not packing.names:
         raise Refused("添付するファイルが選ばれていません。1つ以上選んでください。")
-    return transfers.register(actor, STATEMENT, packing.office, packing.finish(), slip)
+    return transfers.sent_before(actor, slip) or transfers.register(
+        actor, STATEMENT, packing.office, packing.finish(), slip
+    )

@@ -51,6 +51,12 @@ def hit(kind: str, key: str, at: datetime) -> bool:
     return row[0] <= limit.tries
 
 
+def is_tried(kind: str, key: str, at: datetime) -> bool:
+    """Whether any try counts at the moment."""
+    row = Throttle.get_or_none(Throttle.kind == kind, Throttle.key_hash == _hash(key))
+    return row is not None and row.started_at > at - LIMITS[kind].window
+
+
 def is_spent(kind: str, key: str, at: datetime) -> bool:
     """Whether the next try would be refused; counts nothing."""
     limit = LIMITS[kind]

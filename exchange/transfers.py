@@ -121,7 +121,18 @@ def upload(actor: Actor, received: vault.Receiving, slip: Slip, replaces: Transf
     permissions.require(actor, "upload")
     office = actor.office
     assert office is not None  # only office people hold the word
-    return register(actor, FILING, office, received.finish(), slip, replaces)
+    return sent_before(actor, slip) or register(actor, FILING, office, received.finish(), slip, replaces)
+
+
+def sent_before(actor: Actor, slip: Slip) -> Transfer | None:
+    """What this very form has made already, so that its bytes need not be kept again.
+
+    Refused for another person's form.
+    """
+    transfer = Transfer.get_or_none(Transfer.token == slip.token)
+    if transfer is not None and transfer.uploaded_by != actor.membership:
+        raise Refused("この画面はすでに使われています。画面を開き直してください。")
+    return transfer
 
 
 def register(
@@ -131,9 +142,9 @@ def register(
     if slip.kind.direction != direction:
         raise Refused("種類が選ばれていません。一覧から選んでください。")
     with db.atomic():
-        before = Transfer.get_or_none(Transfer.token == slip.token)
+        before = sent_before(actor, slip)
         if before is not None:
-            return _same_maker(actor, before)
+            return before
         if replaces is not None:
             _require_replaceable(office, replaces)
         transfer = _insert(actor, direction, office, stored, slip, replaces)
@@ -354,12 +365,6 @@ def _insert(
 def _require_replaceable(office: Office, replaces: Transfer) -> None:
     if replaces.office_id != office.id or _fresh_state(replaces) != "returned" or replaces.replacement:
         raise SomeoneWasFaster("差し戻された届書ではないか、すでに出し直されています。一覧を開き直してください。")
-
-
-def _same_maker(actor: Actor, transfer: Transfer) -> Transfer:
-    if transfer.uploaded_by != actor.membership:
-        raise Refused("この画面はすでに使われています。画面を開き直してください。")
-    return transfer
 
 
 def _new_receipt_number(at: datetime) -> str:

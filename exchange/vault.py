@@ -9,19 +9,20 @@ import io
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from exchange import sealing
 from exchange.errors import NotConfigured, Refused, Unusable
-from models import StoredObject, db, new_uid, utc_now
+from models import StoredObject, Transfer, db, new_uid, utc_now
 
 READ = 64 * 1024
 SNAPSHOT_EVERY = 64  # pieces: a seek backwards decrypts at most 4 MiB again
 BOX = sealing.PIECE + sealing.PIECE_OVERHEAD
 PART_AGE = 3600  # seconds after which an unfinished file is an interrupted upload
+SPACE_ASKED_EVERY = 8 * 2**20  # bytes of an upload between two looks at the free space
 LOST_DAYS = 30  # how long a file without a row is kept aside
 KEEP_FREE = 0.05, 512 * 2**20  # uploads leave this share of the disk, or so many bytes, for logins and downloads
 
@@ -101,6 +102,8 @@ class Receiving:
                 f"ファイルが大きすぎます。1件あたり {self._limit:,} バイトまでです。分割してお送りください。"
             )
         self._hash.update(data)
+        if self._size // SPACE_ASKED_EVERY > (self._size - len(data)) // SPACE_ASKED_EVERY:
+            _require_space()
         try:
             self._sealer.update(data)
         except OSError as error:
@@ -254,7 +257,8 @@ def check(is_deep: bool = True) -> Report:
     on_disk = {path.name for path in (_root() / "objects").iterdir()}
     missing = [row.uid for row in rows if row.uid not in on_disk]
     present = [row for row in rows if row.uid in on_disk]
-    damaged = [row.uid for row in present if is_deep and not _is_whole(row)]
+    swapped = {row.stored.uid for row in _with_another_document()}
+    damaged = [row.uid for row in present if row.uid in swapped or (is_deep and not _is_whole(row))]
     orphans = on_disk - {row.uid for row in rows}
     unfinished = sum(1 for _ in (_root() / "incoming").iterdir())
     return Report(len(rows), tuple(missing), tuple(damaged), tuple(sorted(orphans)), unfinished)
@@ -284,6 +288,11 @@ def _is_older(path: Path, seconds: float) -> bool:
         return time.time() - path.stat().st_mtime > seconds
     except FileNotFoundError:  # an upload that ends meanwhile takes its unfinished file away
         return False
+
+
+def _with_another_document() -> Iterable[Transfer]:
+    """Transfers whose row no longer names the document they were uploaded with."""
+    return Transfer.select(Transfer, StoredObject).join(StoredObject).where(Transfer.sha256 != StoredObject.sha256)
 
 
 def _is_whole(stored: StoredObject) -> bool:

@@ -1,6 +1,6 @@
 """/admin/inbox: the fund's clerks open, keep and finish what offices have delivered."""
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -17,10 +17,7 @@ class RejectForm(fields.Form):
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    state = request.args.get("state", "")
-    counts = Transfer.counts(current_user.member, FILING)
-    pager = paging.page_of(Transfer.listed(current_user.member, FILING, state), paging.total_of(counts, state))
-    return render_template("admin/inbox.html", pager=pager, items=pager.items, counts=counts, state=state)
+    return render_template("admin/inbox.html", **paging.transfers(FILING))
 
 
 @bp.get("/<uid>")
@@ -76,6 +73,8 @@ def _page(transfer: Transfer, reject_form: RejectForm) -> str:
         transfer=transfer,
         inspection=transfer.inspection,
         entries=entries,
+        is_opened=is_opened,
+        reject_question=moves.question("reject", transfer, to=transfer.office.name),
         timeline=answers.timeline(transfer, current_user.member),
         next_moves=moves.buttons(current_user.actor, current_user.held, transfer, base, to=transfer.office.name),
         may_download=is_opened and current_user.may("receive"),

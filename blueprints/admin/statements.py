@@ -1,6 +1,6 @@
 """/admin/statements: the fund's clerks make, check and deliver 帳票."""
 
-from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.file import FileRequired, MultipleFileField
@@ -8,8 +8,7 @@ from wtforms import StringField
 from wtforms.validators import Length
 
 from blueprints import answers, fields, guards, moves, paging, uploads
-from blueprints.files import inspection_context
-from exchange import normalise, permissions, pickups, statements
+from exchange import normalise, permissions, pickups, settings, statements
 from models import STATEMENT, Office, Transfer
 
 bp = Blueprint("statements", __name__, url_prefix="/admin/statements")
@@ -32,10 +31,8 @@ class StatementForm(fields.Form):
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    state = request.args.get("state", "")
-    counts = Transfer.counts(current_user.member, STATEMENT)
-    pager = paging.page_of(Transfer.listed(current_user.member, STATEMENT, state), paging.total_of(counts, state))
-    return render_template("admin/statements.html", pager=pager, items=pager.items, counts=counts, state=state)
+    second_clerk = settings.get("statement_second_clerk")
+    return render_template("admin/statements.html", **paging.transfers(STATEMENT), second_clerk=second_clerk)
 
 
 @bp.get("/new")
@@ -75,11 +72,13 @@ def prepare(office_uid: str) -> ResponseReturnValue:
 @bp.get("/<uid>")
 def detail(uid: str) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid, STATEMENT)
+    timeline = answers.timeline(transfer, current_user.member)
     return render_template(
         "admin/statement_detail.html",
-        **inspection_context(transfer, "statements"),
+        **answers.inspection(transfer, "statements"),
         entries=transfer.inspection.entries,
-        timeline=answers.timeline(transfer, current_user.member),
+        timeline=timeline,
+        readers=[moment for moment in timeline if moment["is_pickup"]],
         next_moves=_buttons(transfer),
         window_ends_at=pickups.window_ends_at(transfer),
         may_download=current_user.may("prepare"),
@@ -88,11 +87,7 @@ def detail(uid: str) -> ResponseReturnValue:
 
 @bp.get("/<uid>/inspection")
 def inspection(uid: str) -> ResponseReturnValue:
-    transfer = guards.transfer_or_404(uid, STATEMENT)
-    response = make_response(render_template("files/_inspection.html", **inspection_context(transfer, "statements")))
-    if transfer.inspection.is_over and request.htmx:
-        response.headers["HX-Refresh"] = "true"  # the buttons that wait for the verdict stand outside this fragment
-    return response
+    return answers.inspection_alone(guards.transfer_or_404(uid, STATEMENT), "statements")
 
 
 @bp.post("/<uid>/<any('approval', 'delivery', 'approved-delivery', 'cancellation', 'recall'):noun>")
@@ -112,7 +107,10 @@ def download(uid: str) -> ResponseReturnValue:
 
 def _form_page(office: Office, form: StatementForm) -> str:
     max_bytes = current_app.config["MAX_FILE_BYTES"]
-    return render_template("admin/statement_form.html", office=office, form=form, max_bytes=max_bytes)
+    is_file_lost = uploads.is_file_lost(form)
+    return render_template(
+        "admin/statement_form.html", office=office, form=form, max_bytes=max_bytes, is_file_lost=is_file_lost
+    )
 
 
 def _buttons(transfer: Transfer) -> list[dict[str, object]]:

@@ -21,6 +21,8 @@ def index() -> ResponseReturnValue:
 
 
 def _networks() -> list[dict[str, str]]:
+    if current_app.config["IS_DEMO"]() and not any(current_app.config[key] for key in NETWORKS):
+        return [_row(label, "制限なし", "ok", "デモでは不要です。") for label in NETWORKS.values()]
     labels = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "STAFF_NETWORKS": "基金のネットワーク制限"}
     return [
         _row(label, "制限中", "ok", "")

@@ -196,7 +196,43 @@ def test_a_forged_checkpoint_is_found(trail: int, checkpoints: Path, forge: Call
     point = json.loads(checkpoints.read_text())
     checkpoints.write_text(checkpoints.read_text() + json.dumps(forge(point)) + "\n")
     verdict = audit.verify()
-    assert (verdict.checkpoints, len(verdict.problems)) == (2, 1)
+    assert (verdict.checkpoints, len(verdict.problems)) == (1, 1)
+
+
+def test_a_checkpoint_line_taken_away_is_found_by_the_next(trail: int, checkpoints: Path) -> None:
+    audit.write_checkpoint()
+    audit.write_checkpoint()
+    lines = checkpoints.read_text().splitlines(keepends=True)
+    checkpoints.write_text("".join([lines[0], *lines[2:]]))
+    assert any("taken away" in problem for problem in audit.verify().problems)
+
+
+def test_a_checkpoint_line_made_unreadable_is_found_by_the_next(trail: int, checkpoints: Path) -> None:
+    audit.write_checkpoint()
+    lines = checkpoints.read_text().splitlines(keepends=True)
+    checkpoints.write_text("".join(["{garbled\n", *lines[1:]]))
+    assert any("changed" in problem for problem in audit.verify().problems)
+
+
+def test_a_line_torn_by_a_crash_is_no_finding_and_the_next_begins_anew(trail: int, checkpoints: Path) -> None:
+    checkpoints.write_text(checkpoints.read_text() + '{"number": 3, "ha')
+    audit.write_checkpoint()
+    verdict = audit.verify()
+    assert (verdict.checkpoints, verdict.problems) == (2, ())
+
+
+def test_entries_that_no_checkpoint_covers_after_two_hours_are_found(trail: int, checkpoints: Path) -> None:
+    checkpoints.unlink()
+    assert audit.verify(utc_now() + timedelta(minutes=119)).is_sound
+    assert not audit.verify(utc_now() + timedelta(minutes=121)).is_sound
+
+
+def test_entries_sealed_late_are_told(trail: int, checkpoints: Path) -> None:
+    checkpoints.unlink()
+    audit.write_checkpoint(utc_now() + timedelta(hours=3))
+    verdict = audit.verify()
+    assert verdict.is_sound
+    assert verdict.late == verdict.entries
 
 
 def test_a_checkpoint_of_another_installation_is_found(trail: int, checkpoints: Path) -> None:
