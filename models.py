@@ -463,13 +463,13 @@ class Transfer(Record):
     def is_filing(self) -> bool:
         return self.direction == FILING
 
+    def is_inspected(self) -> bool:
+        return self.inspection.state in ("passed", "warned")
+
     @property
     def inspection(self) -> "Inspection":
         """Its inspection; already at hand when the row came from `visible_to`."""
         return self.__dict__.get("inspection_row") or self.inspections.get()
-
-    def is_inspected(self) -> bool:
-        return self.inspection.state in ("passed", "warned")
 
     def timeline(self) -> Any:
         """Audit entries about this transfer, oldest first."""

@@ -74,9 +74,10 @@ def check_code() -> ResponseReturnValue:
     except Refused as refused:
         form.code.errors = [refused.message]
         return render_template("auth/code.html", form=form, **pair), refused.status
-    kept = {guards.NEXT: session[guards.NEXT]} if guards.NEXT in session else {}
+    page_asked_for = session.get(guards.NEXT, "")
     session.clear()  # a new stage, a new token
-    session.update({CODE_TOKEN: token, LOGIN_ID: pair["login_id"], **kept})
+    session[CODE_TOKEN], session[LOGIN_ID] = token, pair["login_id"]
+    session[guards.NEXT] = page_asked_for
     return redirect(url_for("auth.password"), 303)
 
 

@@ -140,7 +140,8 @@ def _after_upload(transfer: Transfer, able: set[str], held: frozenset[str]) -> s
             if "cancel" in able
             else "登録した方が取り下げて、直したものを新しくアップロードします。"
         )
-        return f"検査で不備が見つかったため、承認できません。{again}"
+        why = "検査で不備が見つかった" if transfer.inspection.state == "failed" else "危険なファイルの疑いがある"
+        return f"{why}ため、承認できません。{again}"
     if "approve_and_deliver" in able:
         return "内容を確かめて「承認して配信」を押すと、基金に届きます。"
     if "approve" in able:

@@ -12,7 +12,6 @@ from exchange import onetime, throttle
 bp = Blueprint("onetime", __name__, url_prefix="/onetime")
 
 
-
 class AskForm(fields.Form):
     contract_number = fields.contract_number()
     login_id = fields.login_id()

@@ -14,7 +14,6 @@ from exchange import people, permissions, sessions
 from exchange.actors import Actor
 from models import LoginSession, utc_now
 
-
 BROWSER = "browser"  # key in the cookie: knows again the browser that asked for a one-time password
 
 

@@ -58,6 +58,8 @@ def teach(app: Flask) -> None:
     app.add_template_filter(_jst_date, "jst_date")
     app.add_template_filter(_jst_both, "jst_both")
     app.add_template_filter(_bytes, "bytes")
+    app.add_template_filter(_limit, "limit")
+    app.add_template_filter(_of_bytes, "of_bytes")
     app.add_template_filter(_state_label, "state_label")
     app.add_template_filter(_inspection_label, "inspection_label")
 
@@ -112,6 +114,20 @@ def _bytes(size: int) -> str:
         if size >= factor:
             return f"{size:,} バイト（{size / factor:.1f} {unit}）"
     return f"{size:,} バイト"
+
+
+def _limit(size: int) -> str:
+    """約200MB（209,715,200バイト）: a limit, in the units in which Windows shows the size of a file"""
+    for unit, factor in (("GB", 2**30), ("MB", 2**20), ("KB", 2**10)):
+        if size >= factor:
+            return f"約{size / factor:.0f}{unit}（{size:,}バイト）"
+    return f"{size:,}バイト"
+
+
+def _of_bytes(done: int, total: int) -> str:
+    """1.2／4.0 MB"""
+    unit, factor = ("MB", 10**6) if total >= 10**6 else ("KB", 10**3)
+    return f"{done / factor:.1f}／{total / factor:.1f} {unit}"
 
 
 def _state_label(state: str, direction: str = "filing") -> str:

@@ -5,11 +5,12 @@ fund.
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from io import BufferedReader
 
 from exchange import archive_passwords, archives, audit, permissions, sealing, settings, transfers, vault
 from exchange.actors import Actor, system
 from exchange.errors import Refused
-from models import StoredObject, Transfer, db
+from models import Transfer, db
 
 OPENED_BY_FUND = ("received", "completed", "rejected")
 
@@ -25,8 +26,13 @@ def download(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
     The move is durable before the first byte.
     """
     close_window_if_over(actor.at, transfer)
-    transfers.move(actor, transfer, "download")
-    return _whole(actor, transfer)
+    stream = _opened(transfer)  # what can't be opened must not count as received
+    try:
+        transfers.move(actor, transfer, "download")
+    except Exception:
+        stream.close()
+        raise
+    return _whole(actor, transfer, stream)
 
 
 def copy(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
@@ -43,7 +49,7 @@ def copy(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
         permissions.require(actor, "prepare")
     with db.atomic():
         audit.record(actor, f"{transfer.direction}.downloaded", transfer.uid, transfer.office, sha256=transfer.sha256)
-    return _whole(actor, transfer)
+    return _whole(actor, transfer, _opened(transfer))
 
 
 def open_entry(actor: Actor, transfer: Transfer, number: int, limits: archives.Limits) -> Iterator[bytes]:
@@ -99,27 +105,28 @@ def _require_opened(actor: Actor, transfer: Transfer) -> None:
         raise Refused("まだ開いていない届書です。先に「受領して開く」を押してください。")
 
 
-def _entry(transfer: Transfer, name: str, limits: archives.Limits) -> Iterator[bytes]:
-    password = archive_passwords.reveal(transfer.archive_password)
-    with vault.open_stream(_own_object(transfer)) as stream:
-        yield from archives.open_entry(stream, password, name, limits)
-
-
-def _own_object(transfer: Transfer) -> StoredObject:
+def _opened(transfer: Transfer) -> BufferedReader:
     """The document that was uploaded as this transfer; Unsealable when the rows name another."""
     stored = transfer.stored
     if stored.sha256 != transfer.sha256:
         raise sealing.Unsealable("the stored document is not the one of this transfer")
-    return stored
+    return vault.open_stream(stored)
 
 
-def _whole(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
+def _entry(transfer: Transfer, name: str, limits: archives.Limits) -> Iterator[bytes]:
+    password = archive_passwords.reveal(transfer.archive_password)
+    with _opened(transfer) as stream:
+        yield from archives.open_entry(stream, password, name, limits)
+
+
+def _whole(actor: Actor, transfer: Transfer, stream: BufferedReader) -> Iterator[bytes]:
     """The bytes; an entry at the end tells that all of them were handed out."""
-    stored, sent, digest = _own_object(transfer), 0, hashlib.sha256()
-    for piece in vault.pieces(stored):
-        sent += len(piece)
-        digest.update(piece)
-        yield piece
+    sent, digest = 0, hashlib.sha256()
+    with stream:
+        while piece := stream.read(vault.READ):
+            sent += len(piece)
+            digest.update(piece)
+            yield piece
     with db.atomic():
         facts = {"sha256": digest.hexdigest(), "bytes": sent}
         audit.record(actor, "transfer.sent_whole", transfer.uid, transfer.office, **facts)

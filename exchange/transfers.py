@@ -293,7 +293,7 @@ def _is_on_side(actor: Actor, transfer: Transfer, rule: Move) -> bool:
 
 
 def _require_inspected(transfer: Transfer) -> None:
-    if not transfer.is_inspected():
+    if not Transfer.get_by_id(transfer.id).is_inspected():  # as it is now, not as the page had it
         raise Refused("検査が終わっていないか、検査で不備が見つかったため、承認できません。検査結果をご確認ください。")
 
 

@@ -205,7 +205,7 @@ def _code(visitor: Visitor) -> str:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         visitor.get("/demo/mail")
-        found = re.search(r'href="(/demo/mail/[^"]+)"', visitor.page)
+        found = re.search(r'href="(/demo/mail/[^"]+)">[^<]*ワンタイムパスワード', visitor.page)
         if found:
             visitor.get(found[1])
             return re.search(r"\b\d{8}\b", visitor.page)[0]

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from exchange.errors import NotConfigured
 from models import AuditEntry, db
 from tests import stage as staging
 from tests.people import Browser, Cast, mails, run_jobs
@@ -180,6 +181,21 @@ def test_the_page_says_why_it_is_closed(instance: Path) -> None:
     assert "VPN接続した端末からだけ開けます" in answer.text
 
 
+def test_networks_come_as_a_list_or_with_commas_and_a_wrong_one_stops_the_start(instance: Path) -> None:
+    app = create_app({"INSTANCE": instance, "VPN_NETWORKS": "10.8.0.0/24, fd00::/64"})
+    for address_of, status in ((VPN, 200), ("fd00::7", 200), ("::ffff:10.8.0.7", 200), (INTERNET, 403), (STAFF, 403)):
+        assert app.test_client().get("/auth/", environ_base={"REMOTE_ADDR": address_of}).status_code == status
+    with pytest.raises(NotConfigured, match="VPN_NETWORKS"):
+        create_app({"INSTANCE": instance, "VPN_NETWORKS": ["10.8.0.0/99"]})
+
+
+def test_the_funds_clerk_leaves_from_a_network_without_vpn(instance: Path) -> None:
+    client = create_app({"INSTANCE": instance, "WTF_CSRF_ENABLED": False, **NETWORKS}).test_client()
+    here = {"REMOTE_ADDR": STAFF}
+    assert client.post("/auth/logout", environ_base=here).status_code == 303
+    assert client.get("/auth/ended?why=logout", environ_base=here).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("hops", "forwarded", "status"),
     [
@@ -225,11 +241,11 @@ def test_a_form_is_no_place_for_much(app: Flask, url: str) -> None:
 
 
 def test_links_in_mails_come_from_the_configuration_alone(instance: Path, staged: tuple[Path, dict]) -> None:
-    app = create_app({"INSTANCE": instance, **HTTPS})
+    app = create_app({"INSTANCE": instance, "TRUSTED_HOSTS": ["alias.example"], **HTTPS})
     with db.connection_context():
         cast = Cast(staged[1])
         client = app.test_client()
-        host = {"base_url": "https://127.0.0.1", "headers": {"Referer": "https://127.0.0.1/onetime/"}}
+        host = {"base_url": "https://alias.example", "headers": {"Referer": "https://alias.example/onetime/"}}
         page = client.get("/onetime/", **host).text
         token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
         sent = client.post("/onetime/", data={"csrf_token": token, **pair(cast, "taro")}, **host)
@@ -237,3 +253,9 @@ def test_links_in_mails_come_from_the_configuration_alone(instance: Path, staged
         run_jobs(app)
     links = [link for mail in mails(instance / "mail") for link in re.findall(r"https?://[^/\s]+", mail["body"])]
     assert set(links) == {"https://todoke.example"}
+
+
+def test_the_way_back_from_an_error_never_leads_outside(app: Flask) -> None:
+    for referer in ("https://evil.example/", "http://localhost//evil.example", "http://localhost/files/?x=1", "x"):
+        page = app.test_client().get("/nothing", headers={"Referer": referer}).text
+        assert all(re.match(r"/(?!/)|#", link) for link in re.findall(r'href="([^"]*)"', page))

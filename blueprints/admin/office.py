@@ -3,11 +3,11 @@
 from flask import Blueprint, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from wtforms import BooleanField, PasswordField, StringField
+from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import EqualTo, Length, ValidationError
 
 from blueprints import answers, fields
-from exchange import archives, credentials, normalise, people, permissions
+from exchange import archives, credentials, normalise, people, permissions, settings
 from exchange.errors import Refused
 
 bp = Blueprint("office", __name__, url_prefix="/admin")
@@ -16,6 +16,8 @@ SHORT_NAME_LONGEST = 30
 
 
 class OfficeForm(fields.Form):
+    # The proposed 圧縮パスワード goes with the form, so that a refused form still shows the one that was noted down.
+    suggestion = HiddenField(default=credentials.suggest_archive_password)
     short_name = StringField(
         "事業所略称",
         [Length(max=SHORT_NAME_LONGEST, message=f"事業所略称は{SHORT_NAME_LONGEST}文字までで入力してください。")],
@@ -55,6 +57,11 @@ class UserForm(fields.Form):
         [EqualTo("password", "新しいログインパスワードと確認用の入力が違います。同じものを2回入力してください。")],
     )
 
+    def validate_password(self, field: PasswordField) -> None:
+        problem = people.password_problem(current_user.member, field.data, self.name.data)
+        if problem:
+            raise ValidationError(problem)
+
     def validate_kana(self, field: StringField) -> None:
         if not normalise.is_kana(field.data):
             raise ValidationError(
@@ -79,7 +86,7 @@ def registration() -> ResponseReturnValue:
 def register() -> ResponseReturnValue:
     form = OfficeForm()
     is_whole = form.validate()
-    if is_whole and not form.understood.data:
+    if not form.understood.data:
         form.understood.errors = ["圧縮パスワードは後から変更できません。確認のうえ、チェックを入れてください。"]
         is_whole = False
     if not is_whole:
@@ -138,12 +145,24 @@ def _office_page(form: OfficeForm) -> str:
         "admin/office_registration.html",
         form=form,
         office=current_user.member.office,
-        suggestion=credentials.suggest_archive_password(),
+        suggestion=_suggestion(form),
         shortest=credentials.ARCHIVE_PASSWORD_SHORTEST,
         longest=credentials.ARCHIVE_PASSWORD_LONGEST,
     )
 
 
+def _suggestion(form: OfficeForm) -> str:
+    """What the form proposes; anew if that came back as something nobody should take."""
+    if credentials.archive_password_problem(form.suggestion.data or "") is not None:
+        form.suggestion.data = credentials.suggest_archive_password()
+    return form.suggestion.data
+
+
 def _user_page(form: UserForm) -> str:
-    words = [label for word, (label, _) in permissions.OFFICE_WORDS.items() if word in current_user.held]
-    return render_template("admin/user_registration.html", form=form, office=current_user.member.office, words=words)
+    return render_template(
+        "admin/user_registration.html",
+        form=form,
+        office=current_user.member.office,
+        words=[label for word, (label, _) in permissions.OFFICE_WORDS.items() if word in current_user.held],
+        shortest=settings.get("password_length"),
+    )

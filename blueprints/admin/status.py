@@ -10,8 +10,9 @@ from models import Job, Mail, utc_now
 
 bp = Blueprint("status", __name__, url_prefix="/admin/status")
 
-MAIL_PATIENCE = timedelta(minutes=5)
-JOB_PATIENCE = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=5)  # that mails and jobs may wait
+CHECKPOINT_PATIENCE = 2 * audit.CHECKPOINT_EVERY
+NETWORKS = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "STAFF_NETWORKS": "基金のネットワーク制限"}
 
 
 @bp.get("/")
@@ -21,40 +22,36 @@ def index() -> ResponseReturnValue:
 
 
 def _networks() -> list[dict[str, str]]:
-    if current_app.config["IS_DEMO"]() and not any(current_app.config[key] for key in NETWORKS):
-        return [_row(label, "制限なし", "ok", "デモでは不要です。") for label in NETWORKS.values()]
-    labels = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "STAFF_NETWORKS": "基金のネットワーク制限"}
-    return [
-        _row(label, "制限中", "ok", "")
-        if current_app.config[key]
-        else _row(
-            label,
-            "制限なし",
-            "error",
-            f"どこからでもログイン画面に届きます。設定 {key} に許可するネットワークを書いてください。",
-        )
-        for key, label in labels.items()
-    ]
+    return [_network(key, label) for key, label in NETWORKS.items()]
+
+
+def _network(key: str, label: str) -> dict[str, str]:
+    if current_app.config[key]:
+        return _row(label, "制限中", "ok", "")
+    if current_app.config["IS_DEMO"]():
+        return _row(label, "制限なし", "ok", f"デモでは不要です。サーバーで使うときは設定 {key} に書きます。")
+    advice = f"どこからでもログイン画面に届きます。設定 {key} に許可するネットワークを書いてください。"
+    return _row(label, "制限なし", "error", advice)
 
 
 def _mail() -> dict[str, str]:
-    waiting = Mail.backlog(utc_now() - MAIL_PATIENCE)
+    waiting = Mail.backlog(utc_now() - PATIENCE)
     if not current_app.config["MAIL_SERVER"] and not current_app.config["IS_DEMO"]():
         return _row(
             "メール", "送信サーバー未設定", "error", "設定 MAIL_SERVER を書くと、待っているメールから順に送られます。"
         )
     if waiting:
         advice = "メールサーバーの状態を確認してください。待っているメールは失われません。"
-        return _row("メール", f"{waiting}件が5分以上待っています", "warn", advice)
+        return _row("メール", f"{waiting}件が{_minutes(PATIENCE)}分以上待っています", "warn", advice)
     return _row("メール", "正常", "ok", "")
 
 
 def _jobs() -> dict[str, str]:
-    late = Job.late(utc_now() - JOB_PATIENCE)
+    late = Job.late(utc_now() - PATIENCE)
     if late:
         return _row(
             "検査などの処理",
-            f"{late}件が5分以上待っています",
+            f"{late}件が{_minutes(PATIENCE)}分以上待っています",
             "warn",
             "`flask worker` が動いているか確認してください。",
         )
@@ -62,11 +59,14 @@ def _jobs() -> dict[str, str]:
 
 
 def _checkpoints() -> dict[str, str]:
-    if audit.is_checkpoint_due(utc_now() - audit.CHECKPOINT_EVERY):
-        return _row(
-            "操作記録の封印", "2時間以上作られていません", "warn", "`flask worker` が動いているか確認してください。"
-        )
+    if audit.is_checkpoint_due(utc_now() - CHECKPOINT_PATIENCE + audit.CHECKPOINT_EVERY):
+        value = f"{_minutes(CHECKPOINT_PATIENCE) // 60}時間以上作られていません"
+        return _row("操作記録の封印", value, "warn", "`flask worker` が動いているか確認してください。")
     return _row("操作記録の封印", "正常", "ok", "")
+
+
+def _minutes(patience: timedelta) -> int:
+    return int(patience.total_seconds() // 60)
 
 
 def _row(label: str, value: str, kind: str, advice: str) -> dict[str, str]:

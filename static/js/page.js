@@ -11,9 +11,18 @@
     }
   }, true);
 
+  // What a form asks before it is sent, by the pressed button or by the form itself; {} is the number of its ticked
+  // rows. With none ticked it asks nothing: the server says that none is.
+  function question(form, button) {
+    var words = (button && button.getAttribute("data-confirm")) || form.getAttribute("data-confirm") || "";
+    if (words.indexOf("{}") < 0) { return words; }
+    var ticked = document.querySelectorAll("input[data-select-one][form='" + form.id + "']:checked").length;
+    return ticked ? words.replace("{}", String(ticked)) : "";
+  }
+
   // Forms that htmx sends ask through hx-confirm; all others through data-confirm.
   document.addEventListener("submit", function (event) {
-    var words = event.target.getAttribute("data-confirm");
+    var words = question(event.target, event.submitter);
     if (words && !window.confirm(words)) { event.preventDefault(); event.stopImmediatePropagation(); }
   }, true);
 

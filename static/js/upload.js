@@ -63,11 +63,15 @@
   function showResult(request) {
     var page = new DOMParser().parseFromString(request.responseText, "text/html");
     var answer = page.querySelector("main");
-    if (!answer || !page.querySelector("[data-session]")) { window.location.assign(request.responseURL); return; }
+    if (!answer) { window.location.assign(request.responseURL); return; }
     window.history.pushState({ todoke: "upload" }, "", request.responseURL);
     here = address();
     document.title = page.title;
-    replaceMain(answer);
+    if (page.querySelector("[data-session]")) {
+      replaceMain(answer);
+    } else {  // the session is over: neither its menu nor its clock may stay
+      document.body.replaceWith(page.body);
+    }
     window.scrollTo(0, 0);
     window.todoke.focusOn(answer.querySelector("h1"));
   }

@@ -1,5 +1,6 @@
 """What a page says while a file is inspected and after it."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -38,10 +39,10 @@ def test_the_page_asks_again_by_itself_until_it_is_over(browser: People, cast: C
 def test_progress_is_shown_as_n_of_m(browser: People, cast: Cast) -> None:
     transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
     put(transfer, state="running")
-    Job.update(state="running", done=1234, total=5000).where(Job.subject == str(transfer.id)).execute()
+    Job.update(state="running", done=1_200_000, total=5_000_000).where(Job.subject == str(transfer.id)).execute()
     answer = fragment(browser("hanako"), transfer)
-    assert "1,234／5,000" in answer.text
-    assert 'max="5000" value="1234"' in answer.text
+    assert 'max="5000000" value="1200000"' in answer.text
+    assert re.search(r"処理しています（[^）]*1\.2[^）]*5\.0 MB", answer.text)
 
 
 def test_once_over_it_asks_no_more_and_the_page_is_drawn_anew(app: Flask, browser: People, cast: Cast) -> None:

@@ -7,13 +7,14 @@ import pytest
 from flask import Flask
 
 from models import AuditEntry, Device, LoginSession, Membership, Office, OneTimePassword, User, utc_now
-from tests.people import Browser, Cast, told
+from tests.people import Browser, Cast, filing, state, told
 from tests.web.steps import (
     a_minute_passes,
     asks,
     code_in_mail,
     identifies,
     logs_in,
+    logs_in_as_staff,
     pair,
     passes_code,
     types_code,
@@ -280,3 +281,51 @@ def test_a_permission_taken_away_is_gone_with_the_next_click(browser: People, ca
     for grant in cast.member("jun").grants:
         grant.delete_instance()
     assert jun.get("/files/upload").status_code == 403
+
+
+# ── the page that was asked for before the login ──
+
+
+def test_a_link_in_a_mail_leads_through_the_login_to_its_page(app: Flask, browser: People, cast: Cast) -> None:
+    taro, page = browser(""), f"/files/{filing(cast).uid}"
+    assert taro.get(page).location == "/auth/"
+    assert logs_in(app, cast, taro, "taro").location == page
+    assert taro.get(page).status_code == 200
+
+
+def test_the_funds_clerk_lands_there_too(browser: People, cast: Cast) -> None:
+    kiku, page = browser(""), f"/admin/inbox/{filing(cast, 'delivered').uid}"
+    assert kiku.get(page).location == "/admin/login"
+    assert logs_in_as_staff(cast, kiku, "kiku").location == page
+
+
+@pytest.mark.parametrize("page", ["/admin/inbox/", "/admin/desk/", "/admin/statements/new"])
+def test_a_page_of_other_people_is_forgotten(app: Flask, browser: People, cast: Cast, page: str) -> None:
+    taro = browser("")
+    taro.get(page)
+    assert logs_in(app, cast, taro, "taro").location == "/"
+
+
+@pytest.mark.parametrize("page", ["//evil.example/files/", "/files//evil.example", "/files/\\evil.example"])
+def test_no_address_leads_out_of_the_site(app: Flask, browser: People, cast: Cast, page: str) -> None:
+    taro = browser("")
+    taro.client.get(page, base_url="http://127.0.0.1")
+    location = logs_in(app, cast, taro, "taro").location
+    assert location.startswith("/")
+    assert not location.startswith(("//", "/\\"))
+
+
+def test_an_admins_first_login_comes_before_any_page(app: Flask, browser: People, cast: Cast) -> None:
+    jiro = browser("")
+    jiro.get("/files/upload")
+    logs_in(app, cast, jiro, "jiro")
+    assert jiro.get("/files/upload").location == "/admin/office/registration"
+
+
+def test_what_was_sent_after_the_end_is_not_done_and_said_so(browser: People, cast: Cast) -> None:
+    transfer, taro = filing(cast), browser("taro")
+    ENDINGS["idle"](cast)
+    answer = taro.client.post(f"/files/{transfer.uid}/approval")
+    assert answer.location == "/auth/ended?why=idle"
+    assert "操作は行われていません" in taro.get(answer.location).text
+    assert state(transfer) == "uploaded"

@@ -7,6 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from models import Inspection, Transfer
+from tests.markup import Page
 from tests.people import Browser, Cast, filing, state
 
 People = Callable[[str], Browser]
@@ -54,9 +55,11 @@ def test_each_bulk_move_does_what_its_button_says(
 
 def test_a_return_without_a_reason_moves_nothing(browser: People, cast: Cast) -> None:
     taro, transfer = browser("taro"), filing(cast)
-    chooses(taro, "return", transfer)
+    answer = chooses(taro, "return", transfer)
+    assert answer.status_code == 422
     assert state(transfer) == "uploaded"
-    assert "理由を1～500文字で入力してください" in taro.get("/files/").text
+    assert 'id="reason-error"' in answer.text
+    assert Page(answer.text).faults(taro.client.application.url_map.bind("127.0.0.1")) == []
 
 
 def test_no_row_is_told_as_no_row(browser: People, cast: Cast) -> None:

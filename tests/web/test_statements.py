@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from exchange import pickups, settings, vault
-from models import Transfer, db
+from models import Office, Transfer, db, utc_now
 from tests.people import Browser, Cast, in_vault, inspect, logged, run_jobs, state, statement, told
 
 People = Callable[[str], Browser]
@@ -243,3 +243,14 @@ def test_without_the_words_nothing_moves(browser: People, cast: Cast) -> None:
     for noun in ("approval", "delivery", "approved-delivery", "cancellation", "recall", "download"):
         assert acts(ume, transfer, noun).status_code == 403
     assert state(transfer) == "uploaded"
+
+
+def test_a_closed_office_is_not_sent_to(browser: People, cast: Cast) -> None:
+    kiku, url = browser("kiku"), f"/admin/statements/new/{cast.abc.uid}"
+    Office.update(closed_at=utc_now()).where(Office.id == cast.abc.id).execute()
+    assert cast.abc.uid not in kiku.get("/admin/statements/new").text
+    assert kiku.get(url).status_code == 404
+    form = {"kind": "decision", "token": "t", "file": (io.BytesIO(b"x"), "a.pdf")}
+    answer = kiku.post(url, form, page="/admin/inbox/", content_type="multipart/form-data")
+    assert answer.status_code == 404
+    assert Transfer.select().count() == 0

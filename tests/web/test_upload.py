@@ -230,3 +230,18 @@ def test_nobody_replaces_what_is_not_of_the_office(browser: People, cast: Cast) 
     assert hanako.get(f"{FORM}?replaces={'0' * 32}").status_code == 404
     assert sends(hanako, aes_zip(cast.archive_password), replaces="0" * 32).status_code == 404
     assert Transfer.select().count() == 0
+
+
+def test_on_a_full_disk_nothing_is_taken_and_the_rest_goes_on(
+    app: Flask, browser: People, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer, taro = filing(cast), browser("taro")
+    kept = in_vault(app)
+    monkeypatch.setattr(vault, "KEEP_FREE", (1.0, 2**62))  # more than any disk has
+    answer = sends(taro, aes_zip(cast.archive_password))
+    assert answer.status_code == 507
+    assert "保存する場所が足りません" in answer.text
+    assert (in_vault(app), Transfer.select().count()) == (kept, 1)
+    page = f"/files/{transfer.uid}"
+    assert taro.post(f"{page}/download", page=page).status_code == 200
+    assert taro.post(f"{page}/approval", page=page).status_code == 303
