@@ -4,7 +4,7 @@ from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from exchange import people, settings
+from exchange import people, sessions, settings
 
 bp = Blueprint("home", __name__)
 
@@ -15,7 +15,7 @@ def index() -> ResponseReturnValue:
         return redirect(url_for("files.outgoing" if current_user.is_office else "admin.index"), 303)
     if not people.has_fund():
         return render_template("home/empty.html")
-    return render_template("home/index.html")
+    return render_template("home/index.html", minutes=int(sessions.ABSOLUTE.total_seconds() // 60))
 
 
 @bp.get("/healthz")

@@ -29,8 +29,9 @@ def _network(key: str, label: str) -> dict[str, str]:
     if current_app.config[key]:
         return _row(label, "制限中", "ok", "")
     if current_app.config["IS_DEMO"]():
-        return _row(label, "制限なし", "ok", f"デモでは不要です。サーバーで使うときは設定 {key} に書きます。")
-    advice = f"どこからでもログイン画面に届きます。設定 {key} に許可するネットワークを書いてください。"
+        advice = f"デモではこのままで構いません。サーバーで使うときは、設定 {key} に許可するネットワークを書きます。"
+    else:
+        advice = f"どこからでもログイン画面に届きます。設定 {key} に許可するネットワークを書いてください。"
     return _row(label, "制限なし", "error", advice)
 
 
@@ -53,7 +54,7 @@ def _jobs() -> dict[str, str]:
             "検査などの処理",
             f"{late}件が{_minutes(PATIENCE)}分以上待っています",
             "warn",
-            "`flask worker` が動いているか確認してください。",
+            "flask worker が動いているか確認してください。",
         )
     return _row("検査などの処理", "正常", "ok", "")
 
@@ -61,7 +62,7 @@ def _jobs() -> dict[str, str]:
 def _checkpoints() -> dict[str, str]:
     if audit.is_checkpoint_due(utc_now() - CHECKPOINT_PATIENCE + audit.CHECKPOINT_EVERY):
         value = f"{_minutes(CHECKPOINT_PATIENCE) // 60}時間以上作られていません"
-        return _row("操作記録の封印", value, "warn", "`flask worker` が動いているか確認してください。")
+        return _row("操作記録の封印", value, "warn", "flask worker が動いているか確認してください。")
     return _row("操作記録の封印", "正常", "ok", "")
 
 

@@ -44,7 +44,7 @@ class Person:
     def types(self, label: str, words: str) -> None:
         self.main.get_by_label(label, exact=True).fill(words)
 
-    def sees(self, words: str) -> None:
+    def sees(self, words: str | re.Pattern[str]) -> None:
         expect(self.main.get_by_text(words).first).to_be_visible()
 
     def sees_heading(self, words: str) -> None:
