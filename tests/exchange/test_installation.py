@@ -21,7 +21,7 @@ def test_a_first_start_makes_everything_for_the_owner_only(tmp_path: Path) -> No
     assert modes["exchange.sqlite"] == 0o600
     with db.connection_context():
         assert vault.check().is_sound
-        assert audit.verify() == audit.Verdict(0, 0, ())
+        assert audit.verify() == audit.Verdict(0, 0, 0, ())
     db.close()
 
 
