@@ -263,14 +263,14 @@ def move(
     with db.atomic():
         before = _fresh_state(transfer)
         if before not in rule.before:
-            raise _someone_was_faster(actor, transfer)
+            raise _someone_was_faster(actor, transfer, rule)
         if check is not None:
             check(transfer)
         changed = Transfer.update(state=rule.after, **columns).where(
             Transfer.id == transfer.id, Transfer.state << rule.before
         )
         if changed.execute() != 1:
-            raise _someone_was_faster(actor, transfer)
+            raise _someone_was_faster(actor, transfer, rule)
         facts = {"before": before, "after": rule.after}
         if rule.needs_reason:
             facts["reason"] = reason or ""
@@ -324,17 +324,19 @@ def refresh(transfer: Transfer) -> None:
     transfer._dirty.clear()
 
 
-def _someone_was_faster(actor: Actor, transfer: Transfer) -> SomeoneWasFaster:
-    """Who made the last move, and when, in words."""
+def _someone_was_faster(actor: Actor, transfer: Transfer, rule: Move) -> SomeoneWasFaster:
+    """Who made the last move, and when, in words; and what is left to do."""
     refresh(transfer)
     actions = {rule.action for rule in MOVES.values()}
     last = next((entry for entry in reversed(transfer.timeline()) if entry.action in actions), None)
     by = ""
     if last is not None and last.membership and actor.membership:
-        by = f"{calendar.japan(last.at):%H:%M}に{last.who_to(actor.membership)}が先に操作したため、"
-    return SomeoneWasFaster(
-        f"受付番号 {transfer.receipt_number} は、{by}現在は別の状態です。最新の状態を確認してください。"
-    )
+        who = "ご自身" if last.membership == actor.membership else last.who_to(actor.membership)
+        by = f"{calendar.japan(last.at):%H:%M}に{who}が先に操作したため、"
+    rest = "最新の状態を確認してください。"
+    if rule.action.endswith(".recalled"):
+        rest = "相手が開いたあとは引き戻せません。お急ぎのときは、相手へ直接ご連絡ください。"
+    return SomeoneWasFaster(f"受付番号 {transfer.receipt_number} は、{by}現在は別の状態です。{rest}")
 
 
 def _insert(

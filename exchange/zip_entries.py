@@ -63,6 +63,9 @@ _ARCHIVE_MAGIC = (
 _SHORTCUT_MAGIC = b"L\0\0\0\x01\x14\x02\0"
 
 
+OFFICE_PART = "[Content_Types].xml"  # what every Excel or Word file, itself a ZIP, begins with
+
+
 def encryption(record: Record) -> str:
     """ "AES-256", "AES-192", "AES-128", "ZipCrypto", "none" or "unknown"."""
     if not record.is_encrypted:
@@ -155,7 +158,8 @@ def _is_bomb(size: int, packed: int, limits: Limits) -> bool:
 def _judge_encryption(files: list[Record], found: Collector) -> None:
     plain = [record for record in files if not record.is_encrypted]
     if plain and len(plain) == len(files):
-        found.add("NOT_ENCRYPTED")
+        is_office_file = any(record.name == OFFICE_PART for record in plain)
+        found.add("NOT_ENCRYPTED", None, "ExcelやWordのファイルは、そのままでは送れません。" if is_office_file else "")
     else:
         _add_each("PARTLY_ENCRYPTED", plain, files, found)
     _add_each("ZIPCRYPTO", [record for record in files if encryption(record) == "ZipCrypto"], files, found)

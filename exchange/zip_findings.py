@@ -44,9 +44,9 @@ CODES: dict[str, Literal["reject", "warn"]] = {
 
 # {it} is the entry in 「」 (or the archive itself), {detail} what exactly was seen.
 MESSAGES: dict[str, str] = {
-    "NOT_ZIP": "ZIPファイルではありません。パスワード付きZIPに圧縮してから送ってください。",
+    "NOT_ZIP": "{detail}ZIPファイルではありません。パスワード付きZIPに圧縮してから送ってください。",
     "EMPTY_ARCHIVE": "ZIPの中にファイルがありません。届書を入れて作り直してください。",
-    "NOT_ENCRYPTED": "{it}にパスワードがかかっていません。圧縮パスワードを設定してZIPを作り直してください。",
+    "NOT_ENCRYPTED": "{detail}{it}にパスワードがかかっていません。圧縮パスワードを設定してZIPを作り直してください。",
     "PARTLY_ENCRYPTED": "{it}だけパスワードがかかっていません。すべてにかけてZIPを作り直してください。",
     "WRONG_PASSWORD": "{it}は登録された圧縮パスワードで開けません。圧縮パスワードを確認してZIPを作り直してください。",
     "ZIPCRYPTO": "{it}の暗号はZipCrypto（弱い方式）です。次からはAES-256を選んで圧縮してください。",

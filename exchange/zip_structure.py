@@ -162,7 +162,7 @@ def _without_end(head: bytes, tail: bytes, found: Collector) -> Unreadable:
         return _fail(found, "DAMAGED", "末尾が切れています")
     if head == LOCAL_SIGNATURE:
         return _fail(found, "DAMAGED", "末尾がありません。途中で切れたか、分割された一部です")
-    return _fail(found, "NOT_ZIP")
+    return _fail(found, "NOT_ZIP", "" if head else "ファイルが空（0バイト）です。")
 
 
 def _widened(stream: Readable, end: _End, found: Collector) -> _End:
