@@ -127,7 +127,11 @@ def _configure(app: Flask, folder: Path) -> None:
 
 def _listed(value: Any) -> list[str]:
     """A list as it is; a text from the environment at its commas."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise NotConfigured(f"a list is needed where the configuration has {value!r}")
+    return list(value)
 
 
 def _networks(app: Flask, key: str) -> list[IPv4Network | IPv6Network]:
@@ -178,8 +182,9 @@ def _add_extensions(app: Flask) -> None:
 def _open_database() -> None:
     g.request_id = secrets.token_hex(6)
     g.started_at = datetime.now(UTC)
+    g.opened_db = db.is_closed()
     if request.endpoint != "static":  # a page that says the database is gone still has its style
-        g.opened_db = db.connect(reuse_if_open=True)
+        db.connect(reuse_if_open=True)
 
 
 def _close_database(_: BaseException | None) -> None:
@@ -271,7 +276,10 @@ PAGES = frozenset(int(path.stem) for path in (ROOT / "templates" / "errors").glo
 
 def _back_url() -> str:
     """Where the person came from, if that was a page of ours."""
-    came_from = urlsplit(request.referrer or "")
+    try:
+        came_from = urlsplit(request.referrer or "")
+    except ValueError:
+        return url_for("home.index")
     if came_from.path.startswith("//"):  # would lead to another host
         return url_for("home.index")
     return (

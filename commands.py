@@ -43,6 +43,7 @@ from models import Device, Office, db, utc_now
 CHORES_EVERY = timedelta(minutes=1)
 SLOW_JOBS = ("inspect",)
 log = logging.getLogger("todoke.worker")
+_vault_swept_at = [datetime.min.replace(tzinfo=UTC)]
 
 
 def register(app: Flask) -> None:
@@ -116,7 +117,8 @@ def keep_house(now: datetime) -> None:
 
 
 def _sweep_vault(now: datetime) -> None:
-    if now.minute == 0:
+    if now - _vault_swept_at[0] >= timedelta(hours=1):
+        _vault_swept_at[0] = now
         vault.sweep()
 
 
@@ -340,8 +342,8 @@ def vault_check(as_json: bool) -> None:
 
 @vault_group.command("sweep")
 def vault_sweep() -> None:
-    """Remove files older than an hour that no row names."""
-    click.echo(f"{vault.sweep()} files removed")
+    """Put files that no row names aside after an hour, and remove them after 30 days."""
+    click.echo(f"{vault.sweep()} files put aside or removed")
 
 
 def _office(contract: str) -> Office:

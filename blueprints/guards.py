@@ -40,6 +40,14 @@ ZONES = {
     "desk": "staff",
 }
 
+# The lists and documents to which a login leads back.
+COME_BACK_TO = frozenset(
+    (
+        *("files.outgoing", "files.incoming", "files.detail"),
+        *("inbox.index", "inbox.detail", "statements.index", "statements.detail", "status.index", "desk.index"),
+    )
+)
+
 # Blueprint → whoever reads it holds at least one of these words.
 READERS = {"inbox": ("receive",), "statements": ("prepare", "check", "send")}
 
@@ -52,7 +60,6 @@ GATES = {
 
 
 NEXT = "next"  # key in the cookie: the page that somebody asked for before the login
-NEXT_LONGEST = 100  # characters of its path: a cookie is small
 UNDONE = "ログインが終わっていたため、操作は行われていません。もう一度ログインしてやり直してください。"
 
 
@@ -139,9 +146,9 @@ def _to_entrance() -> Response:
     else:
         where = url_for("auth.identity")
     is_htmx = bool(request.headers.get("HX-Request"))
-    if request.method != "GET" and request.endpoint != "auth.logout":
+    if request.method == "POST" and request.endpoint != "auth.logout":
         flash(UNDONE, "error")
-    elif not is_htmx and len(request.path) <= NEXT_LONGEST:
+    elif request.method == "GET" and not is_htmx and request.endpoint in COME_BACK_TO:
         session[NEXT] = request.path
     if is_htmx:
         return Response(status=200, headers={"HX-Redirect": where})
@@ -149,17 +156,19 @@ def _to_entrance() -> Response:
 
 
 def page_asked_for(member: Membership) -> str | None:
-    """The path of the page that the door turned this browser away from, if it is one of ours and for this person."""
-    path = session.get(NEXT, "")
+    """The page that the door turned this browser away from, made anew, if this very person may open it."""
     try:
-        endpoint, values = current_app.url_map.bind("").match(path, "GET")
+        endpoint, values = current_app.url_map.bind("").match(session.get(NEXT, ""), "GET")
     except HTTPException:
         return None
-    if member.kind not in AUDIENCES.get(_room(endpoint), ()):
+    if endpoint not in COME_BACK_TO or member.kind not in AUDIENCES.get(_room(endpoint), ()):
+        return None
+    words = READERS.get(_room(endpoint), ())
+    if words and not member.words().intersection(words):
         return None
     if "uid" in values and Transfer.known_to(member, values["uid"]) is None:  # somebody else's before, at the same PC
         return None
-    return path
+    return url_for(endpoint, **values)
 
 
 def require_demo() -> None:

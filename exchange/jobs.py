@@ -128,11 +128,12 @@ def _take(handlers: dict[str, Handler], at: datetime) -> Job | None:
 def _fail(job: Job, error: str, give_up: dict[str, GiveUp]) -> None:
     """For good: what waits for the job must not wait for ever."""
     with db.atomic():
-        _mine(job, state="failed", error=error, leased_until=None, lease=None)
-        if job.kind in give_up:
+        is_ours = _mine(job, state="failed", error=error, leased_until=None, lease=None)
+        if is_ours and job.kind in give_up:
             give_up[job.kind](job.subject)
 
 
-def _mine(job: Job, **columns: object) -> None:
-    """Write only while the lease is still ours."""
-    Job.update(**columns).where(Job.id == job.id, Job.lease == job.lease).execute()
+def _mine(job: Job, **columns: object) -> bool:
+    """Write only while the lease is still ours; whether it was."""
+    changed = Job.update(**columns).where(Job.id == job.id, Job.lease == job.lease)
+    return changed.execute() == 1

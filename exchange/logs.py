@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 
 class JsonLines(logging.Formatter):
-    """Time in UTC, level, logger, message, and the facts given as `extra={"facts": …}`; a stack trace is one escaped
-    string.
+    """Time in UTC, level, logger, message, and the facts given as `extra={"facts": …}`; of an error its class and
+    place.
     """
 
     def format(self, record: logging.LogRecord) -> str:

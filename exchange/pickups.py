@@ -47,9 +47,10 @@ def copy(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
         _require_opened(actor, transfer)
     else:
         permissions.require(actor, "prepare")
+    stream = _opened(transfer)
     with db.atomic():
         audit.record(actor, f"{transfer.direction}.downloaded", transfer.uid, transfer.office, sha256=transfer.sha256)
-    return _whole(actor, transfer, _opened(transfer))
+    return _whole(actor, transfer, stream)
 
 
 def open_entry(actor: Actor, transfer: Transfer, number: int, limits: archives.Limits) -> Iterator[bytes]:

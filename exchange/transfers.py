@@ -101,6 +101,10 @@ MOVES: dict[tuple[str, str], Move] = {
 }
 
 
+WINDOW_CLOSED = "statement.window_closed"
+OPENED = ("received", "completed", "rejected")  # by the side it was delivered to
+
+
 @dataclass(frozen=True)
 class Slip:
     """What comes with the bytes: 種類, file name, 対象年月 (YYYY-MM or empty), メモ, and the token of the form."""
@@ -327,14 +331,16 @@ def refresh(transfer: Transfer) -> None:
 def _someone_was_faster(actor: Actor, transfer: Transfer, rule: Move) -> SomeoneWasFaster:
     """Who made the last move, and when, in words; and what is left to do."""
     refresh(transfer)
-    actions = {rule.action for rule in MOVES.values()}
+    actions = {rule.action for rule in MOVES.values()} | {WINDOW_CLOSED}
     last = next((entry for entry in reversed(transfer.timeline()) if entry.action in actions), None)
     by = ""
     if last is not None and last.membership and actor.membership:
         who = "ご自身" if last.membership == actor.membership else last.who_to(actor.membership)
-        by = f"{calendar.japan(last.at):%H:%M}に{who}が先に操作したため、"
+        by = f"{calendar.japan(last.at):%m/%d %H:%M}に{who}が先に操作したため、"
     rest = "最新の状態を確認してください。"
-    if rule.action.endswith(".recalled"):
+    if last is not None and last.action == WINDOW_CLOSED:
+        return SomeoneWasFaster("ダウンロードできる期間が終わりました。もう一度「受取要求」を押してください。")
+    if rule.action.endswith(".recalled") and transfer.state in OPENED:
         rest = "相手が開いたあとは引き戻せません。お急ぎのときは、相手へ直接ご連絡ください。"
     return SomeoneWasFaster(f"受付番号 {transfer.receipt_number} は、{by}現在は別の状態です。{rest}")
 

@@ -272,9 +272,10 @@ def sweep(older_than: float = PART_AGE) -> int:
     swept = 0
     for uid in check(is_deep=False).orphans:
         if _is_older(_path(uid), older_than):
-            _path(uid).rename(_root() / "lost" / uid)
-            os.utime(_root() / "lost" / uid)
-            swept += 1
+            with contextlib.suppress(FileNotFoundError):  # another sweep was there first
+                _path(uid).rename(_root() / "lost" / uid)
+                os.utime(_root() / "lost" / uid)
+                swept += 1
     for folder, age in (("incoming", older_than), ("lost", LOST_DAYS * 86400)):
         for path in (_root() / folder).iterdir():
             if _is_older(path, age):
