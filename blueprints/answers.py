@@ -53,10 +53,12 @@ def timeline(transfer: Transfer, viewer: Membership) -> list[dict[str, Any]]:
 
 def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:
     """What _inspection.html needs, on a page of that blueprint."""
+    job = transfer.inspection.job
+    transfer.inspection_row = transfer.inspections.get()  # read after its job: one that is done has left its verdict
     return {
         "transfer": transfer,
         "inspection": transfer.inspection,
-        "job": transfer.inspection.job,
+        "job": job,
         "inspection_url": url_for(f"{blueprint}.inspection", uid=transfer.uid),
     }
 

@@ -126,7 +126,7 @@ def what_next(transfer: Transfer, buttons: list[dict[str, Any]], held: frozenset
     return ""
 
 
-NOTHING_HERE = "この画面でする操作はありません。"
+NOTHING_HERE = "このままお待ちください。"
 OTHERS_NEXT = "次は、事業所の承認者が承認・配信します。"
 
 

@@ -33,7 +33,7 @@ def test_the_uploader_reads_that_the_approver_is_next(browser: People, cast: Cas
     assert "いま検査しています。次は、事業所の承認者が" in hanako.get(f"/files/{waiting.uid}").text
     inspect(waiting)
     page = hanako.get(f"/files/{waiting.uid}").text
-    assert "アップロードできました。次は、事業所の承認者が承認・配信します。この画面でする操作はありません。" in page
+    assert "アップロードできました。次は、事業所の承認者が承認・配信します。このままお待ちください。" in page
     assert "「承認して配信」を押すと、基金に届きます。" in browser("taro").get(f"/files/{waiting.uid}").text
 
 

@@ -59,7 +59,7 @@ def test_once_over_it_asks_no_more_and_the_page_is_drawn_anew(app: Flask, browse
     ("state", "words"),
     [
         ("passed", "検査済"),
-        ("warned", "注意していただきたいことがあります"),
+        ("warned", "確かめていただきたいことがあります"),
         ("failed", "不備があるため、承認できません"),
         ("quarantined", "隔離しました"),
     ],
