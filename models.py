@@ -29,7 +29,6 @@ STAFF_KINDS = ("fund", "desk")
 
 FILING, STATEMENT = "filing", "statement"
 FILING_STATES = ("uploaded", "approved", "delivered", "received", "completed", "rejected", "returned", "cancelled")
-STATEMENT_STATES = ("uploaded", "approved", "delivered", "requested", "received", "cancelled")
 ARRIVED_AT_FUND = ("delivered", "received", "completed", "rejected")
 ARRIVED_AT_OFFICE = ("delivered", "requested", "received")
 

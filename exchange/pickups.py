@@ -12,8 +12,6 @@ from exchange.actors import Actor, system
 from exchange.errors import Refused
 from models import Transfer, db
 
-OPENED_BY_FUND = ("received", "completed", "rejected")
-
 
 def request_pickup(actor: Actor, transfer: Transfer) -> None:
     """受取要求: opens the download for its window."""
@@ -102,7 +100,7 @@ def close_windows(at: datetime) -> None:
 
 def _require_opened(actor: Actor, transfer: Transfer) -> None:
     permissions.require(actor, "receive")
-    if transfer.state not in OPENED_BY_FUND:
+    if transfer.state not in transfers.OPENED:
         raise Refused("まだ開いていない届書です。先に「受領して開く」を押してください。")
 
 

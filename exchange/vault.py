@@ -214,7 +214,7 @@ def open_stream(stored: StoredObject) -> io.BufferedReader:
 
 
 def pieces(stored: StoredObject) -> Iterator[bytes]:
-    """The document in pieces of READ bytes, for a response."""
+    """The document in pieces of READ bytes."""
     with open_stream(stored) as stream:
         while data := stream.read(READ):
             yield data

@@ -63,7 +63,7 @@ def open_entry(uid: str, number: int) -> ResponseReturnValue:
 
 def _page(transfer: Transfer, reject_form: RejectForm) -> str:
     base = url_for("inbox.detail", uid=transfer.uid)
-    is_opened = transfer.state in pickups.OPENED_BY_FUND
+    is_opened = transfer.state in transfers.OPENED
     entries = [
         {"index": number, "url": f"{base}/entries/{number}", **entry}
         for number, entry in enumerate(transfer.inspection.entries if is_opened else [])
