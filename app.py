@@ -20,11 +20,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import commands
 from blueprints import admin, auth, demo, files, guards, home, onetime, uploads, visitor, words
 from blueprints.admin import desk, inbox, office, statements, status
+from database import db
 from exchange import installation, logs, outbox
 from exchange import onetime as codes
 from exchange.archives import ArchiveError
 from exchange.errors import NotConfigured, Refused
-from models import db
 
 ROOT = Path(__file__).parent
 

@@ -14,6 +14,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
+from database import db, utc_now
 from exchange import (
     archives,
     audit,
@@ -38,7 +39,7 @@ from exchange import (
 )
 from exchange.actors import command_line, system
 from exchange.errors import Refused
-from models import Device, Office, db, utc_now
+from models import Device, Office
 
 CHORES_EVERY = timedelta(minutes=1)
 SLOW_JOBS = ("inspect",)

@@ -1,11 +1,10 @@
 """The database and every row: columns, properties, questions (can_…/is_…) and queries.
 
-No verbs: those live in exchange/.
+No verbs: those live in exchange/. The connection and the kinds of columns stand in database.py.
 """
 
 import json
-import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from peewee import (
@@ -15,14 +14,13 @@ from peewee import (
     BooleanField,
     CharField,
     DateField,
-    DateTimeField,
     ForeignKeyField,
     IntegerField,
-    Model,
-    SqliteDatabase,
     TextField,
     fn,
 )
+
+from database import JSONTextField, MomentField, Record, new_uid, utc_now
 
 MEMBER_KINDS = ("office_admin", "staff", "consultant", "fund", "desk")
 STAFF_KINDS = ("fund", "desk")
@@ -34,67 +32,6 @@ ARRIVED_AT_OFFICE = ("delivered", "requested", "received")
 
 DEVICE_STATES = ("vacant", "issued", "downloaded", "requested", "active", "stopped")
 INSPECTION_STATES = ("waiting", "running", "passed", "warned", "failed", "quarantined")
-
-# BEGIN IMMEDIATE for every transaction: with a plain BEGIN two writers that read first lose with "database is locked".
-db = SqliteDatabase(None, lock_type="IMMEDIATE")
-
-# busy_timeout stands first, so that the others already wait for a lock.
-PRAGMAS = {
-    "busy_timeout": 20_000,
-    "journal_mode": "wal",
-    "synchronous": "full",
-    "foreign_keys": 1,
-    "secure_delete": 1,
-    "trusted_schema": 0,
-}
-
-
-def open_database(path: str) -> None:
-    """Point the one database of the process at a file; connections are made per thread when first used."""
-    db.init(path, pragmas=PRAGMAS)
-
-
-def new_uid() -> str:
-    """A name for URLs: 128 random bits in hex, saying nothing."""
-    return secrets.token_hex(16)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-class MomentField(DateTimeField):
-    """Aware datetimes in Python; in the database UTC text, `YYYY-MM-DD HH:MM:SS.ffffff`: text order is time order."""
-
-    FORMAT = "%Y-%m-%d %H:%M:%S.%f"
-
-    def db_value(self, value: datetime | None) -> str | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment needs its time zone")
-        return value.astimezone(UTC).strftime(self.FORMAT)
-
-    def python_value(self, value: str | None) -> datetime | None:
-        if value is None or isinstance(value, datetime):
-            return value
-        return datetime.strptime(value, self.FORMAT).replace(tzinfo=UTC)
-
-
-class JSONTextField(TextField):
-    """Plain JSON data kept as text."""
-
-    def db_value(self, value: Any) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-    def python_value(self, value: str | None) -> Any:
-        return None if value is None else json.loads(value)
-
-
-class Record(Model):
-    class Meta:
-        database = db
-        legacy_table_names = False
 
 
 class Setting(Record):

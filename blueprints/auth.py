@@ -8,9 +8,10 @@ from flask_login import current_user, logout_user
 
 from blueprints import fields, guards
 from blueprints.visitor import BROWSER, actor, enter
+from database import utc_now
 from exchange import people, sessions
 from exchange.errors import Refused
-from models import LoginSession, utc_now
+from models import LoginSession
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 

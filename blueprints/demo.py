@@ -7,8 +7,8 @@ from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
 from blueprints import guards
+from database import utc_now
 from exchange import installation, onetime, outbox
-from models import utc_now
 
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 

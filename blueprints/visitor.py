@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user, login_user
 
 from blueprints import guards
+from database import utc_now
 from exchange import people, permissions, sessions
 from exchange.actors import Actor
-from models import LoginSession, utc_now
+from models import LoginSession
 
 BROWSER = "browser"  # key in the cookie: knows again the browser that asked for a one-time password
 

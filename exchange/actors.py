@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from models import Device, Membership, Office, utc_now
+from database import utc_now
+from models import Device, Membership, Office
 
 
 @dataclass(frozen=True)

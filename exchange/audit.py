@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from database import db, utc_now
 from exchange import sealing
 from exchange.actors import Actor
 from exchange.errors import NotConfigured
-from models import AuditEntry, Office, db, utc_now
+from models import AuditEntry, Office
 
 # action → the facts it carries, no more and no fewer. Facts hold no secret.
 ACTIONS: dict[str, tuple[str, ...]] = {

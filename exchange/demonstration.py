@@ -8,12 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from database import db
 from exchange import credentials, devices, letters, people, permissions, registrations
 from exchange.actors import Actor
 from exchange.errors import Refused
 from exchange.permissions import ALL_WORDS, CONSULTANT_WORDS
 from exchange.registration_file import RegistrationFile, Row
-from models import Membership, Office, db
+from models import Membership, Office
 
 PASSWORD_LENGTH = 16
 FUND = ("todoke企業年金基金（デモ）", "業務課 gyoumu@fund.example")

@@ -1,9 +1,10 @@
 """The PCs of an office: slots, and which of them may connect."""
 
+from database import db
 from exchange import audit, outbox, permissions
 from exchange.actors import Actor
 from exchange.errors import SomeoneWasFaster
-from models import Device, Office, db
+from models import Device, Office
 
 ACTIVATABLE = ("vacant", "issued", "downloaded", "requested", "stopped")
 

@@ -5,9 +5,10 @@ approve it.
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
+from database import db, utc_now
 from exchange import archive_passwords, archives, audit, outbox, settings, vault
 from exchange.actors import Actor
-from models import Inspection, Transfer, db, utc_now
+from models import Inspection, Transfer
 
 STATES = {"accept": "passed", "warn": "warned", "reject": "failed"}
 OPEN = ("waiting", "running")

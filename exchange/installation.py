@@ -10,9 +10,9 @@ from pathlib import Path
 
 from playhouse.migrations import Runner
 
+from database import db, open_database
 from exchange import audit, outbox, sealing, vault
 from exchange.errors import NotConfigured
-from models import db, open_database
 
 DATABASE = "exchange.sqlite"
 CHECKPOINTS = "checkpoints.jsonl"

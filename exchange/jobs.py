@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from models import Job, db, utc_now
+from database import db, utc_now
+from models import Job
 
 LEASE = timedelta(minutes=2)  # goes on with each progress; after a killed worker the job is taken again this late
 BACK_OFF = (10, 60, 300, 900, 3600)  # seconds before each new try; after the last the job has failed

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from database import db
 from exchange import audit, credentials, normalise, permissions, settings
 from exchange.actors import Actor
 from exchange.errors import Refused
-from models import Membership, Office, User, db
+from models import Membership, Office, User
 
 
 @dataclass(frozen=True)

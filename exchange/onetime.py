@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 import pyotp
 
+from database import db
 from exchange import audit, jobs, outbox, sealing, settings, throttle
 from exchange.actors import Actor
-from models import Membership, OneTimePassword, User, db
+from models import Membership, OneTimePassword, User
 
 log = logging.getLogger("todoke.onetime")
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from database import db, utc_now
 from exchange import calendar, settings
 from exchange.errors import NotConfigured
-from models import Device, Mail, Membership, Office, OneTimePassword, Transfer, User, db, utc_now
+from models import Device, Mail, Membership, Office, OneTimePassword, Transfer, User
 
 LEASE = timedelta(minutes=2)
 BACK_OFF = (10, 60, 300, 900, 3600)  # seconds; the last one repeats

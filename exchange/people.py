@@ -5,10 +5,11 @@ addresses.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from database import db
 from exchange import archive_passwords, audit, credentials, onetime, outbox, permissions, settings, throttle
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster, TooMany
-from models import STAFF_KINDS, ArchivePassword, Device, Membership, Office, User, db
+from models import STAFF_KINDS, ArchivePassword, Device, Membership, Office, User
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import NoReturn
 
+from database import db
 from exchange import audit
 from exchange.actors import Actor
 from exchange.errors import Forbidden
-from models import Grant, Membership, Office, db
+from models import Grant, Membership, Office
 
 OFFICE_WORDS = {
     "upload": ("アップロード", "届書のZIPを登録します"),

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import BufferedReader
 
+from database import db
 from exchange import archive_passwords, archives, audit, permissions, sealing, settings, transfers, vault
 from exchange.actors import Actor, system
 from exchange.errors import Refused
-from models import Transfer, db
+from models import Transfer
 
 
 def request_pickup(actor: Actor, transfer: Transfer) -> None:

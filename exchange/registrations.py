@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from database import db
 from exchange import audit, devices, permissions
 from exchange.actors import Actor
 from exchange.errors import Refused
 from exchange.registration_file import CellError, RegistrationFile, Row
-from models import Membership, Office, User, db
+from models import Membership, Office, User
 
 ALREADY = (
     "列B: 事業所番号 {number} はすでに登録されています。内容を変える場合は、登録届ではなく変更届をお使いください。"

@@ -7,10 +7,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from database import db
 from exchange import audit, credentials, onetime, outbox, throttle
 from exchange.actors import Actor
 from exchange.errors import Refused, TooMany
-from models import LoginSession, Membership, User, db
+from models import LoginSession, Membership, User
 
 ABSOLUTE = timedelta(minutes=90)
 IDLE = timedelta(minutes=30)

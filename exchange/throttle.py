@@ -5,7 +5,8 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models import MomentField, Throttle, db
+from database import MomentField, db
+from models import Throttle
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from database import db
 from exchange import audit, calendar, jobs, outbox, permissions, settings, vault
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
-from models import FILING, STATEMENT, DocumentKind, Inspection, Office, Transfer, db
+from models import FILING, STATEMENT, DocumentKind, Inspection, Office, Transfer
 
 RECEIPT_ALPHABET = "0123456789"
 NOTE_LONGEST = 500

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from database import db, new_uid, utc_now
 from exchange import sealing
 from exchange.errors import NotConfigured, Refused, Unusable
-from models import StoredObject, Transfer, db, new_uid, utc_now
+from models import StoredObject, Transfer
 
 READ = 64 * 1024
 SNAPSHOT_EVERY = 64  # pieces: a seek backwards decrypts at most 4 MiB again

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from database import db
 from exchange import installation
-from models import db
 from tests.people import Browser, Cast
 
 

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import commands
+from database import utc_now
 from exchange import archives, inspections, jobs, outbox, sessions, statements, transfers, vault
 from exchange.actors import Actor, system
-from models import FILING, STATEMENT, DocumentKind, Membership, Office, Transfer, utc_now
+from models import FILING, STATEMENT, DocumentKind, Membership, Office, Transfer
 
 LOGIN_IDS = {
     "taro": "abcTaro01",  # 利用者A: office admin of ABC商事, every word

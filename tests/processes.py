@@ -15,8 +15,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+from database import db
 from exchange import installation, onetime, outbox
-from models import db
 
 IS_SOAK = os.environ.get("TODOKE_SOAK") == "1"
 PATIENCE = 60  # seconds until a test gives up on its processes

@@ -15,11 +15,12 @@ from werkzeug.routing import Rule
 
 from app import create_app
 from blueprints import auth
+from database import db, utc_now
 from exchange import archive_passwords, pickups, registrations, sessions
 from exchange.actors import Actor, command_line
 from exchange.permissions import OFFICE_WORDS
 from exchange.registration_file import RegistrationFile, Row
-from models import Device, Grant, Membership, Office, Transfer, User, db, utc_now
+from models import Device, Grant, Membership, Office, Transfer, User
 from tests.people import Browser, Cast, aes_zip, filing, inspect, statement, uploads
 
 FOREIGN_PASSWORD = "Foreign#Archive#2026"

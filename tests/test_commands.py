@@ -12,8 +12,9 @@ from click.testing import Result
 from flask import Flask
 
 from app import create_app
+from database import db
 from exchange import credentials, people, permissions, registration_file, vault
-from models import AuditEntry, Membership, Office, StoredObject, Transfer, User, db
+from models import AuditEntry, Membership, Office, StoredObject, Transfer, User
 from tests.people import Cast, aes_zip, filing, received, statement
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,6 +1,7 @@
 """The migrations make the database that models.py describes, and stay as they were when models.py moves on."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import pytest
 from playhouse.migrations import Runner
 
 import models
+from database import PRAGMAS, db
 from exchange import installation
 from exchange.errors import NotConfigured
-from models import DocumentKind, db
+from models import DocumentKind
 from tests.people import Cast
 from tests.processes import post
 
@@ -74,7 +76,8 @@ def test_a_column_without_its_migration_would_be_noticed(tmp_path: Path, migrate
         .replace("    file_name = CharField()\n", "    file_name = CharField()\n    colour = CharField(null=True)\n")
     )
     (tmp_path / "models.py").write_text(source)
-    make = "import models, sys; models.open_database(sys.argv[1]); models.db.create_tables(models.ALL)"
+    shutil.copy(ROOT / "database.py", tmp_path)
+    make = "import database, models, sys; database.open_database(sys.argv[1]); database.db.create_tables(models.ALL)"
     subprocess.run([sys.executable, "-c", make, tmp_path / "copy.sqlite"], cwd=tmp_path, check=True, timeout=30)
     copy = peewee.SqliteDatabase(tmp_path / "copy.sqlite")
     with copy.connection_context():
@@ -121,7 +124,7 @@ def test_a_database_older_than_the_program_is_refused_until_it_is_migrated(insta
 
 
 def test_the_database_is_opened_for_safety(cast: Cast) -> None:
-    pragmas = {name: db.execute_sql(f"PRAGMA {name}").fetchone()[0] for name in models.PRAGMAS}
+    pragmas = {name: db.execute_sql(f"PRAGMA {name}").fetchone()[0] for name in PRAGMAS}
     assert pragmas == {
         "busy_timeout": 20_000,
         "journal_mode": "wal",

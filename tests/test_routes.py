@@ -10,7 +10,8 @@ import pytest
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from models import ALL, db
+from database import db
+from models import ALL
 from tests import stage as staging
 from tests.people import Browser
 from tests.stage import MISSING, Stage, address, method, routes

@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from database import db
 from exchange.errors import NotConfigured
-from models import AuditEntry, db
+from models import AuditEntry
 from tests import stage as staging
 from tests.people import Browser, Cast, mails, run_jobs
 from tests.stage import Stage, address, method, routes

@@ -15,8 +15,9 @@ from urllib.request import urlopen
 import pytest
 
 from app import create_app
+from database import db
 from exchange.errors import NotConfigured
-from models import Job, Mail, Transfer, db
+from models import Job, Mail, Transfer
 from tests.people import Cast, aes_zip, uploads
 
 ROOT = Path(__file__).resolve().parent.parent

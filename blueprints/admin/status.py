@@ -5,8 +5,9 @@ from datetime import timedelta
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
+from database import utc_now
 from exchange import audit
-from models import Job, Mail, utc_now
+from models import Job, Mail
 
 bp = Blueprint("status", __name__, url_prefix="/admin/status")
 

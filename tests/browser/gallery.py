@@ -12,9 +12,10 @@ from playwright.sync_api import Page
 
 from app import create_app
 from blueprints import auth
+from database import db, utc_now
 from exchange import pickups, sessions, transfers
 from exchange.actors import Actor
-from models import Device, Inspection, Job, LoginSession, Membership, Transfer, User, db, utc_now
+from models import Device, Inspection, Job, LoginSession, Membership, Transfer, User
 from tests.browser.site import Site
 from tests.people import Browser, Cast, aes_zip, filing, inspect, run_jobs, statement, uploads
 

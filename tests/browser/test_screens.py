@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page
 
-from models import Office, db
+from database import db
+from models import Office
 from tests.browser import gallery as rooms
 from tests.browser import site as sites
 from tests.browser.gallery import Gallery

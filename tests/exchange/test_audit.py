@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from database import db, utc_now
 from exchange import audit, sealing, transfers
 from exchange.actors import Actor
-from models import AuditEntry, Transfer, db, utc_now
+from models import AuditEntry, Transfer
 from tests.people import Cast, filing
 from tests.processes import IS_SOAK, together
 

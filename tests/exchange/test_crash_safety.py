@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from database import db
 from exchange import audit, transfers, vault
 from exchange.actors import Actor
-from models import AuditEntry, Inspection, Job, Membership, Transfer, db
+from models import AuditEntry, Inspection, Job, Membership, Transfer
 from tests.people import Cast, uploads
 from tests.processes import IS_SOAK, alone, kill
 
@@ -86,7 +87,8 @@ import os, sys
 from pathlib import Path
 from exchange import installation
 from exchange.actors import Actor
-from models import Membership, db
+from database import db
+from models import Membership
 from tests.people import uploads
 from tests.processes import post
 installation.open_installation(Path(sys.argv[1]), post())

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from database import db
 from exchange import archive_passwords, audit, credentials, demonstration, installation, people
 from exchange.actors import command_line
 from exchange.errors import Refused
 from exchange.permissions import ALL_WORDS, CONSULTANT_WORDS
-from models import Office, User, db
+from models import Office, User
 from tests.people import Cast
 from tests.processes import post
 

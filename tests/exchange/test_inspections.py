@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from database import db
 from exchange import archives, inspections, settings, transfers, vault
 from exchange.actors import system
 from exchange.errors import Refused
-from models import AuditEntry, Inspection, Job, Mail, Transfer, db
+from models import AuditEntry, Inspection, Job, Mail, Transfer
 from tests.people import Cast, aes_zip, inspect, statement, uploads
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from database import db
 from exchange import audit, devices, installation, outbox, settings, vault
 from exchange.actors import command_line
 from exchange.errors import Forbidden, NotConfigured, SomeoneWasFaster
-from models import AuditEntry, Office, Setting, db
+from models import AuditEntry, Office, Setting
 from tests.people import Cast
 from tests.processes import post
 

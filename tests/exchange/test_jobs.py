@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from database import db, utc_now
 from exchange import jobs
-from models import Job, db, utc_now
+from models import Job
 from tests.people import Cast
 from tests.processes import alone, kill, together
 

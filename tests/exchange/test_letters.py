@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from database import db
 from exchange import credentials, letters
 from exchange.actors import command_line
 from exchange.errors import Forbidden, Refused
-from models import AuditEntry, db
+from models import AuditEntry
 from tests.people import Cast
 
 

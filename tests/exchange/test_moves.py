@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from database import db, utc_now
 from exchange import pickups, transfers
 from exchange.actors import Actor
 from exchange.errors import Forbidden, SomeoneWasFaster
 from exchange.permissions import ALL_WORDS
-from models import FILING, STATEMENT, AuditEntry, Grant, Membership, Transfer, db, utc_now
+from models import FILING, STATEMENT, AuditEntry, Grant, Membership, Transfer
 from tests.people import Cast, aes_zip, filing, statement, uploads
 
 # The state after the verb, or "-" where it is refused because somebody was faster.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from database import db, utc_now
 from exchange import onetime, throttle
 from exchange.actors import Actor
-from models import AuditEntry, Job, Mail, Membership, OneTimePassword, User, db, utc_now
+from models import AuditEntry, Job, Mail, Membership, OneTimePassword, User
 from tests.people import LOGIN_IDS, Cast
 from tests.processes import IS_SOAK, together
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from database import db, utc_now
 from exchange import onetime, outbox, pickups, settings, transfers
 from exchange.actors import Actor
-from models import Mail, OneTimePassword, Transfer, User, db, utc_now
+from models import Mail, OneTimePassword, Transfer, User
 from tests.people import LOGIN_IDS, Cast, aes_zip, inspect, statement, uploads
 from tests.processes import post, together
 from tests.smtp_server import SmtpServer

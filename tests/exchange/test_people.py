@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from peewee import IntegrityError
 
+from database import db, utc_now
 from exchange import archive_passwords, credentials, onetime, people, permissions
 from exchange.actors import Actor, command_line
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster, TooMany
-from models import ArchivePassword, AuditEntry, Device, Mail, Membership, OneTimePassword, User, db, utc_now
+from models import ArchivePassword, AuditEntry, Device, Mail, Membership, OneTimePassword, User
 from tests.people import LOGIN_IDS, Cast
 
 ARCHIVE_PASSWORD = "kR7mTp2WvXy9Zq4N"

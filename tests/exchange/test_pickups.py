@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from database import db
 from exchange import archives, pickups, settings, transfers, vault
 from exchange.actors import Actor
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster
-from models import AuditEntry, Transfer, db
+from models import AuditEntry, Transfer
 from tests.people import Cast, aes_zip, filing, inspect, statement, uploads
 
 DAYS = timedelta(days=7)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from database import db
 from exchange import archive_passwords, installation, sealing
 from exchange.errors import NotConfigured
-from models import ArchivePassword, db
+from models import ArchivePassword
 from tests.people import Cast
 from tests.processes import CONTEXT, end, post
 

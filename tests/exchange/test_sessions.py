@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from database import utc_now
 from exchange import credentials, onetime, sessions
 from exchange.actors import Actor
 from exchange.errors import Refused, TooMany
-from models import AuditEntry, Device, LoginSession, Mail, Membership, Office, OneTimePassword, Throttle, User, utc_now
+from models import AuditEntry, Device, LoginSession, Mail, Membership, Office, OneTimePassword, Throttle, User
 from tests.people import LOGIN_IDS, Cast
 
 ADDRESS = "192.0.2.10"

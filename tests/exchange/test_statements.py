@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from database import utc_now
 from exchange import archives, statements, transfers, vault
 from exchange.actors import Actor
 from exchange.errors import Forbidden, Refused
-from models import FILING, STATEMENT, ArchivePassword, DocumentKind, StoredObject, Transfer, utc_now
+from models import FILING, STATEMENT, ArchivePassword, DocumentKind, StoredObject, Transfer
 from tests.people import Cast
 
 FILES = {"決定通知書（11月）.pdf": b"%PDF-1.7\n%%EOF\n" * 500, "一覧 ①.csv": "氏名\r\n髙橋\r\n".encode("cp932")}

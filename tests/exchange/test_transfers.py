@@ -5,24 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from database import db, utc_now
 from exchange import pickups, settings, transfers, vault
 from exchange.actors import Actor
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster
-from models import (
-    STATEMENT,
-    AuditEntry,
-    DocumentKind,
-    Grant,
-    Inspection,
-    Job,
-    Mail,
-    Membership,
-    Office,
-    Transfer,
-    User,
-    db,
-    utc_now,
-)
+from models import STATEMENT, AuditEntry, DocumentKind, Grant, Inspection, Job, Mail, Membership, Office, Transfer, User
 from tests.people import Cast, aes_zip, filing, received, statement, uploads
 from tests.processes import together
 

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from database import db
 from exchange import sealing, vault
 from exchange.errors import NotConfigured, Unusable
-from models import StoredObject, db
+from models import StoredObject
 from tests.people import Cast, received
 from tests.processes import together
 

@@ -9,7 +9,8 @@ import pyotp
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from models import Office, Throttle, utc_now
+from database import utc_now
+from models import Office, Throttle
 from tests.people import Browser, Cast, mails, run_jobs
 
 

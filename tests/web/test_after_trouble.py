@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from database import db, utc_now
 from exchange import inspections, jobs, pickups, transfers
 from exchange.actors import system
 from exchange.errors import SomeoneWasFaster
-from models import Job, StoredObject, db, utc_now
+from models import Job, StoredObject
 from tests.people import Browser, Cast, filing, mails, run_jobs, statement
 
 

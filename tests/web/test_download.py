@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
+from database import db
 from exchange import vault
-from models import AuditEntry, StoredObject, Transfer, db
+from models import AuditEntry, StoredObject, Transfer
 from tests.people import Browser, Cast, aes_zip, filing, inspect, logged, uploads
 
 People = Callable[[str], Browser]

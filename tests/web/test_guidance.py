@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from database import db
 from exchange import settings
-from models import Grant, Inspection, Transfer, db
+from models import Grant, Inspection, Transfer
 from tests.people import Browser, Cast, aes_zip, filing, inspect, mails, run_jobs, state, statement, uploads
 from tests.web.steps import logs_in, logs_in_as_staff, passes_code, types_password
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from models import AuditEntry, Device, LoginSession, Membership, Office, OneTimePassword, User, utc_now
+from database import utc_now
+from models import AuditEntry, Device, LoginSession, Membership, Office, OneTimePassword, User
 from tests.people import Browser, Cast, filing, state, told
 from tests.web.steps import (
     a_minute_passes,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from models import AuditEntry, Mail, OneTimePassword, Throttle, User, utc_now
+from database import utc_now
+from models import AuditEntry, Mail, OneTimePassword, Throttle, User
 from tests.people import Browser, Cast, run_jobs, told
 from tests.web.steps import a_minute_passes, asks, code_in_mail, pair
 

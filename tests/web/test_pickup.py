@@ -10,8 +10,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from database import utc_now
 from exchange import pickups, vault
-from models import Transfer, utc_now
+from models import Transfer
 from tests.people import Browser, Cast, logged, state, statement, told
 
 People = Callable[[str], Browser]

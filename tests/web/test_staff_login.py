@@ -8,7 +8,8 @@ import pyotp
 import pytest
 from flask import Flask
 
-from models import AuditEntry, User, utc_now
+from database import utc_now
+from models import AuditEntry, User
 from tests.people import Browser, Cast, told
 from tests.web.steps import logs_in_as_staff, totp
 

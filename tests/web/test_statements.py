@@ -10,8 +10,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from database import db, utc_now
 from exchange import pickups, settings, vault
-from models import Office, Transfer, db, utc_now
+from models import Office, Transfer
 from tests.people import Browser, Cast, in_vault, inspect, logged, run_jobs, state, statement, told
 
 People = Callable[[str], Browser]
