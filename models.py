@@ -54,12 +54,32 @@ class User(Record):
     is_initial_password = BooleanField(default=True)
     totp_sealed = TextField(null=True)
     totp_step = IntegerField(default=0)  # the last 30-second step that was accepted: a code counts once
-    disabled_at = MomentField(null=True)
     created_at = MomentField(default=utc_now)
+    totp_offered = TextField(null=True)  # sealed: shown as a QR code, not yet proved by a first code
 
     @property
-    def is_disabled(self) -> bool:
-        return self.disabled_at is not None
+    def has_totp(self) -> bool:
+        return self.totp_sealed is not None
+
+    @property
+    def recovery_codes_left(self) -> int:
+        return self.recovery_codes.where(RecoveryCode.used_at.is_null()).count()
+
+    def places(self) -> Any:
+        """Where the person can work now, by office: memberships that are accepted, not stopped and not over."""
+        return (
+            Membership.select(Membership, Office, User)
+            .join(Office, JOIN.LEFT_OUTER)
+            .switch(Membership)
+            .join(User)
+            .where(Membership.user == self, Membership.usable(), Office.closed_at.is_null())
+            .order_by(Office.office_number, Membership.id)
+        )
+
+    def invitations(self) -> Any:
+        """Offices that have asked the person to work for them, and wait for an answer."""
+        waiting = (Membership.user == self) & Membership.invited_at.is_null(False) & Membership.ended_at.is_null()
+        return Membership.select(Membership, Office).join(Office).where(waiting, Office.closed_at.is_null())
 
 
 class Office(Record):
@@ -95,12 +115,7 @@ class Office(Record):
 
     def members(self) -> Any:
         """Current members with their persons, the admin first."""
-        return (
-            Membership.select(Membership, User)
-            .join(User)
-            .where(Membership.office == self, Membership.ended_at.is_null())
-            .order_by(Membership.kind != "office_admin", Membership.id)
-        )
+        return Membership.at(self).where(Membership.ended_at.is_null())
 
     @classmethod
     def by_contract(cls, contract_number: str) -> "Office | None":
@@ -137,6 +152,8 @@ class Membership(Record):
     created_at = MomentField(default=utc_now)
     ready_at = MomentField(null=True)  # 利用者情報登録 finished
     ended_at = MomentField(null=True)
+    invited_at = MomentField(null=True)  # a consultant of another office has been asked, and has not answered yet
+    disabled_at = MomentField(null=True)  # 利用停止, until it is taken back
 
     class Meta:
         constraints = [
@@ -151,7 +168,21 @@ class Membership(Record):
 
     @property
     def is_active(self) -> bool:
-        return self.ended_at is None and not self.user.is_disabled and not (self.office and self.office.is_closed)
+        return self.state == "active" and not (self.office and self.office.is_closed)
+
+    @property
+    def state(self) -> str:
+        """ended, invited, disabled or active."""
+        if self.ended_at is not None:
+            return "ended"
+        if self.invited_at is not None:
+            return "invited"
+        return "disabled" if self.disabled_at is not None else "active"
+
+    @classmethod
+    def usable(cls) -> Any:
+        """The condition that a place can be worked in, as far as it lies in its own row."""
+        return cls.ended_at.is_null() & cls.invited_at.is_null() & cls.disabled_at.is_null()
 
     def words(self) -> frozenset[str]:
         """The granted permission words, read now."""
@@ -169,8 +200,7 @@ class Membership(Record):
                 Office.contract_number == contract_number,
                 Office.closed_at.is_null(),
                 cls.login_id == login_id,
-                cls.ended_at.is_null(),
-                User.disabled_at.is_null(),
+                cls.usable(),
             )
             .first()
         )
@@ -178,10 +208,22 @@ class Membership(Record):
     @classmethod
     def staff_at_door(cls, login_id: str) -> "Membership | None":
         return (
+            cls.select(cls, User).join(User).where(cls.office.is_null(), cls.login_id == login_id, cls.usable()).first()
+        )
+
+    @classmethod
+    def by_uid(cls, uid: str) -> "Membership | None":
+        joined = cls.select(cls, User, Office).join(User).switch(cls).join(Office, JOIN.LEFT_OUTER)
+        return joined.where(cls.uid == uid).first()
+
+    @classmethod
+    def at(cls, office: Office | None) -> Any:
+        """Everybody who has or had a place in an office (None: in the fund or at its desk), the admin first."""
+        return (
             cls.select(cls, User)
             .join(User)
-            .where(cls.office.is_null(), cls.login_id == login_id, cls.ended_at.is_null(), User.disabled_at.is_null())
-            .first()
+            .where((cls.office == office) if office else cls.office.is_null())
+            .order_by(cls.kind != "office_admin", cls.kind, cls.id)
         )
 
     @classmethod
@@ -192,8 +234,7 @@ class Membership(Record):
             .join(User)
             .where(
                 (cls.office == office) if office else cls.office.is_null(),
-                cls.ended_at.is_null(),
-                User.disabled_at.is_null(),
+                cls.usable(),
             )
             .order_by(cls.id)
         )
@@ -228,6 +269,14 @@ class Grant(Record):
 
     class Meta:
         indexes = ((("membership", "word"), True),)
+
+
+class RecoveryCode(Record):
+    """A code of last resort for whoever has lost the phone with the authenticator; works once."""
+
+    user = ForeignKeyField(User, backref="recovery_codes")
+    code_hash = CharField()
+    used_at = MomentField(null=True)
 
 
 class Device(Record):
@@ -285,6 +334,7 @@ class LoginSession(Record):
     seen_at = MomentField(default=utc_now)
     ended_at = MomentField(null=True)
     ended_because = CharField(null=True)
+    confirmed_at = MomentField(null=True)  # when the login password was typed last
 
     @classmethod
     def with_people(cls) -> Any:

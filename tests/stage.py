@@ -107,7 +107,7 @@ def build(app: Flask, cast: Cast) -> Stage:
 def close_doors(stage: Stage) -> None:
     """Disable, end and close what OVER names; their browsers must have been opened before."""
     members = stage.members
-    User.update(disabled_at=utc_now()).where(User.id == members["disabled"].user_id).execute()
+    Membership.update(disabled_at=utc_now()).where(Membership.id == members["disabled"].id).execute()
     Membership.update(ended_at=utc_now()).where(Membership.id == members["ended"].id).execute()
     Office.update(closed_at=utc_now()).where(Office.id == members["closed"].office_id).execute()
 

@@ -1,6 +1,7 @@
 """The migrations make the database that models.py describes, and stay as they were when models.py moves on."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def schema_of(database: peewee.SqliteDatabase, but: str = "") -> Schema:
     rows = database.execute_sql(
         "SELECT tbl_name, type, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name"
     ).fetchall()
-    plain = [(table, kind, " ".join(sql.split()).replace("( ", "(").replace(" )", ")")) for table, kind, sql in rows]
+    plain = [(table, kind, re.sub(r"(?<=\() | (?=[),])", "", " ".join(sql.split()))) for table, kind, sql in rows]
     tables = {table: sql for table, kind, sql in plain if kind == "table" and table != but}
     return {
         table: (sql, [one for of, kind, one in plain if of == table and kind != "table"])

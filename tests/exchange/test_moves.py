@@ -137,7 +137,7 @@ def test_the_desk_can_move_nothing(cast: Cast) -> None:
 def test_a_disabled_user_an_ended_member_and_a_closed_office_can_do_nothing(cast: Cast) -> None:
     transfer = filing(cast)
     for table, column, row in (
-        ("user", "disabled_at", cast.jun.membership.user_id),
+        ("membership", "disabled_at", cast.jun.membership.id),
         ("membership", "ended_at", cast.jun.membership.id),
         ("office", "closed_at", cast.abc.id),
     ):

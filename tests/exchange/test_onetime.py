@@ -206,7 +206,7 @@ def statements() -> Iterator[list[str]]:
 
 
 def test_asking_costs_the_same_for_every_kind_of_pair(cast: Cast) -> None:
-    User.update(disabled_at=utc_now()).where(User.id == cast.member("hanako").user_id).execute()
+    Membership.update(disabled_at=utc_now()).where(Membership.id == cast.member("hanako").id).execute()
     abc, start = cast.abc.contract_number, utc_now()
     for step in range(3):
         ask(cast, "taro", start - timedelta(minutes=10 - 2 * step))

@@ -234,7 +234,7 @@ def test_who_is_disabled_has_left_or_whose_office_is_closed_cannot_come_in(cast:
 def take_away(cast: Cast, what: str) -> None:
     member, now = cast.member("jun"), utc_now()
     {
-        "disabled": User.update(disabled_at=now).where(User.id == member.user_id),
+        "disabled": Membership.update(disabled_at=now).where(Membership.id == member.id),
         "ended": Membership.update(ended_at=now).where(Membership.id == member.id),
         "closed": Office.update(closed_at=now).where(Office.id == member.office_id),
     }[what].execute()

@@ -306,7 +306,7 @@ def test_who_does_not_want_mail_has_left_or_is_disabled_gets_none(cast: Cast) ->
     Grant.delete().where(Grant.membership == cast.member("taro"), Grant.word == "mail_notice").execute()
     Membership.update(ended_at=utc_now()).where(Membership.login_id == "kikinUme1").execute()
     transfer = filing(cast, "approved")
-    User.update(disabled_at=utc_now()).where(User.id == cast.jun.membership.user_id).execute()
+    Membership.update(disabled_at=utc_now()).where(Membership.id == cast.jun.membership.id).execute()
     transfers.deliver(cast.taro, transfer)
     transfers.receive(cast.kiku, transfer)
     assert mailed(transfer, "approval_wanted") == ["乙川"]

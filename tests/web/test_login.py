@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from database import utc_now
-from models import AuditEntry, Device, LoginSession, Membership, Office, OneTimePassword, User
+from models import AuditEntry, Device, LoginSession, Membership, Office, OneTimePassword
 from tests.people import Browser, Cast, filing, state, told
 from tests.web.steps import (
     a_minute_passes,
@@ -224,7 +224,7 @@ def test_the_newest_login_wins_and_the_older_is_told(app: Flask, browser: People
 ENDINGS: dict[str, Callable[[Cast], object]] = {
     "idle": lambda cast: LoginSession.update(seen_at=utc_now() - timedelta(minutes=31)).execute(),
     "absolute": lambda cast: LoginSession.update(started_at=utc_now() - timedelta(minutes=91)).execute(),
-    "ended person": lambda cast: User.update(disabled_at=utc_now()).execute(),
+    "ended person": lambda cast: Membership.update(disabled_at=utc_now()).execute(),
     "ended place": lambda cast: Membership.update(ended_at=utc_now()).execute(),
     "ended office": lambda cast: Office.update(closed_at=utc_now()).execute(),
 }

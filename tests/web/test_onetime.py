@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from database import utc_now
-from models import AuditEntry, Mail, OneTimePassword, Throttle, User
+from models import AuditEntry, Mail, Membership, OneTimePassword, Throttle
 from tests.people import Browser, Cast, run_jobs, told
 from tests.web.steps import a_minute_passes, asks, code_in_mail, pair
 
@@ -38,7 +38,7 @@ def test_the_code_comes_by_mail_with_the_number_of_the_page(app: Flask, browser:
 
 
 def test_known_unknown_disabled_and_over_budget_look_the_same(browser: People, cast: Cast) -> None:
-    User.update(disabled_at=utc_now()).where(User.id == cast.member("jun").user_id).execute()
+    Membership.update(disabled_at=utc_now()).where(Membership.id == cast.member("jun").id).execute()
     known = pair(cast, "taro")
     wishes = {
         "known": known,

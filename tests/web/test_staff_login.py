@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from database import utc_now
-from models import AuditEntry, User
+from models import AuditEntry, Membership
 from tests.people import Browser, Cast, told
 from tests.web.steps import logs_in_as_staff, totp
 
@@ -83,7 +83,7 @@ def test_an_offices_person_does_not_come_in_here(browser: People, cast: Cast) ->
 
 
 def test_a_disabled_clerk_is_refused_like_any_other(browser: People, cast: Cast) -> None:
-    User.update(disabled_at=utc_now()).where(User.id == cast.member("kiku").user_id).execute()
+    Membership.update(disabled_at=utc_now()).where(Membership.id == cast.member("kiku").id).execute()
     answer = logs_in_as_staff(cast, browser(""), "kiku")
     assert answer.status_code == 422
     assert WRONG in answer.text
