@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, render_template, request, url_for
+from flask import Flask, Response, current_app, g, render_template, request
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from htmx_flask import Htmx
@@ -18,10 +18,10 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
-from blueprints import admin, auth, demo, files, guards, home, onetime, uploads, visitor, words
-from blueprints.admin import desk, inbox, office, statements, status
+from blueprints import admin, answers, auth, confirming, demo, files, guards, home, onetime, uploads, visitor, words
+from blueprints.admin import account, audit, desk, inbox, office, offices, settings, statements, status, users
 from database import db
-from exchange import installation, logs, outbox
+from exchange import installation, logs, postman
 from exchange import onetime as codes
 from exchange.archives import ArchiveError
 from exchange.errors import NotConfigured, Refused
@@ -89,7 +89,7 @@ def create_app(overrides: dict[str, Any] | None = None, may_be_outdated: bool | 
     app.config.from_mapping(overrides or {})
     _configure(app, folder)
     if may_be_outdated is None:
-        may_be_outdated = commands.is_running("migrate")
+        may_be_outdated = commands.is_migrating()
     keys = installation.open_installation(folder, _post(app, folder), may_be_outdated)
     app.config["SECRET_KEY"] = keys.cookie
     logs.install()
@@ -141,9 +141,9 @@ def _networks(app: Flask, key: str) -> list[IPv4Network | IPv6Network]:
         raise NotConfigured(f"{key} takes networks such as 10.8.0.0/16: {error}") from error
 
 
-def _post(app: Flask, folder: Path) -> outbox.Post:
+def _post(app: Flask, folder: Path) -> postman.Post:
     config = app.config
-    return outbox.Post(
+    return postman.Post(
         templates=ROOT / "templates" / "mail",
         base_url=config["BASE_URL"].rstrip("/"),
         sender=config["MAIL_FROM"],
@@ -173,6 +173,7 @@ def _add_extensions(app: Flask) -> None:
     app.before_request(guards.door(PUBLIC))
     app.before_request(uploads.prepare)
     CSRFProtect(app)
+    app.before_request(confirming.ask)
     app.teardown_request(_close_database)
     app.teardown_request(uploads.discard)
     app.after_request(_add_headers)
@@ -193,7 +194,8 @@ def _close_database(_: BaseException | None) -> None:
 
 
 def _add_pages(app: Flask) -> None:
-    for room in (home, onetime, auth, files, admin, office, inbox, statements, status, desk, demo):
+    theirs = (office, users, account, offices, audit, settings, inbox, statements, status, desk)
+    for room in (home, onetime, auth, files, admin, *theirs, demo):
         app.register_blueprint(room.bp)
 
 
@@ -265,23 +267,8 @@ def _failsafe_page(template: str) -> str:
 
 def _error_page(status: int, message: str) -> ErrorPage:
     template = f"errors/{status}.html" if status in PAGES else "errors/400.html"
-    page = render_template(template, message=message, request_id=g.get("request_id", ""), back_url=_back_url())
-    # An answer to htmx takes the place of the whole page's main part, not of the row that asked.
-    whole = {"HX-Retarget": "main", "HX-Reswap": "outerHTML", "HX-Reselect": "main"}
-    return page, status, whole if request.htmx else {}
+    page = render_template(template, message=message, request_id=g.get("request_id", ""), back_url=guards.came_from())
+    return page, status, answers.WHOLE_PAGE if request.htmx else {}
 
 
 PAGES = frozenset(int(path.stem) for path in (ROOT / "templates" / "errors").glob("[0-9]*.html"))
-
-
-def _back_url() -> str:
-    """Where the person came from, if that was a page of ours."""
-    try:
-        came_from = urlsplit(request.referrer or "")
-    except ValueError:
-        return url_for("home.index")
-    if came_from.path.startswith("//"):  # would lead to another host
-        return url_for("home.index")
-    return (
-        came_from.path if came_from.netloc == request.host and came_from.path.startswith("/") else url_for("home.index")
-    )

@@ -16,21 +16,24 @@ from flask.cli import AppGroup, with_appcontext
 
 from database import db, utc_now
 from exchange import (
+    accounts,
     archives,
     audit,
     calendar,
     demonstration,
     devices,
+    fund,
     inspections,
     installation,
     jobs,
     letters,
     normalise,
     onetime,
-    outbox,
     people,
     permissions,
     pickups,
+    places,
+    postman,
     registration_file,
     registrations,
     sessions,
@@ -39,7 +42,7 @@ from exchange import (
 )
 from exchange.actors import command_line, system
 from exchange.errors import Refused
-from models import Device, Office
+from models import Device, Membership, Office
 
 CHORES_EVERY = timedelta(minutes=1)
 SLOW_JOBS = ("inspect",)
@@ -50,6 +53,7 @@ _vault_swept_at = [datetime.min.replace(tzinfo=UTC)]
 def register(app: Flask) -> None:
     for command in (
         setup,
+        reset_staff,
         demo,
         worker,
         migrate,
@@ -63,6 +67,13 @@ def register(app: Flask) -> None:
         app.cli.add_command(command)
     if is_running("run") and app.config["RUN_JOBS"]:
         threading.Thread(target=_work, args=(app, threading.Event()), daemon=True, name="jobs").start()
+
+
+def is_migrating() -> bool:
+    """Whether this process was started as `flask migrate`. Flask asks for the site while it looks the command up: only
+    the command line tells.
+    """
+    return "migrate" in sys.argv[1:]
 
 
 def is_running(command: str) -> bool:
@@ -94,7 +105,7 @@ def chores() -> Callable[[], bool]:
         if now >= next_round[0]:
             next_round[0] = now + CHORES_EVERY
             keep_house(now)
-        return outbox.send_due(now)
+        return postman.send_due(now)
 
     return run
 
@@ -107,8 +118,9 @@ def keep_house(now: datetime) -> None:
         throttle.sweep,
         onetime.sweep,
         sessions.sweep,
+        places.end_over,
         jobs.sweep,
-        outbox.sweep,
+        postman.sweep,
         _sweep_vault,
     ):
         try:
@@ -157,26 +169,42 @@ def worker() -> None:
 
 
 @click.command()
-@click.option("--fund", prompt="基金名")
+@click.option("--fund", "fund_name", prompt="基金名")
 @click.option("--contact", prompt="問い合わせ先（電話・メールなど）")
 @click.option("--name", prompt="最初の職員の氏名")
 @click.option("--login-id", prompt="最初の職員のユーザーID（8～15文字の半角英数字）")
 @click.option("--mail", prompt="最初の職員のメールアドレス")
 @with_appcontext
-def setup(fund: str, contact: str, name: str, login_id: str, mail: str) -> None:
-    """Make the fund and its first clerk; prints the clerk's password and authenticator secret once."""
+def setup(fund_name: str, contact: str, name: str, login_id: str, mail: str) -> None:
+    """Make the fund and its first clerk; prints the clerk's initial password once."""
     login_id, mail = normalise.login_id(login_id), normalise.mail(mail)
-    if not fund.strip() or not normalise.is_login_id(login_id) or not normalise.is_mail(mail):
+    if not fund_name.strip() or not normalise.is_login_id(login_id) or not normalise.is_mail(mail):
         _stop("基金名、8～15文字の半角英数字のユーザーID、メールアドレスを正しく入力してください。")
     with db.atomic():
-        _refusing(people.establish_fund, command_line(), normalise.text(fund), normalise.text(contact))
-        newcomer, secret = people.add_staff(
+        _refusing(fund.establish_fund, command_line(), normalise.text(fund_name), normalise.text(contact))
+        newcomer = people.add_staff(
             command_line(), "fund", login_id, normalise.person_name(name), mail, tuple(permissions.FUND_WORDS)
         )
-    click.echo("基金と最初の職員を登録しました。次の2つは二度と表示されません。安全な場所に控えてください。")
-    click.echo(f"  ログインパスワード        {newcomer.password}")
-    click.echo(f"  認証アプリに登録するキー  {secret}")
+    click.echo("基金と最初の職員を登録しました。")
+    _tell_initial_password(newcomer.password)
+
+
+def _tell_initial_password(password: str) -> None:
+    click.echo("次の初期パスワードは二度と表示されません。安全な場所に控えてください。30日で使えなくなります。")
+    click.echo(f"  初期パスワード  {password}")
+    click.echo("最初のログインで認証アプリを登録し、ご自身のログインパスワードを決めます。")
     click.echo(f"ログイン画面: {current_app.config['BASE_URL']}/admin/login")
+
+
+@click.command("reset-staff")
+@click.argument("login_id")
+@with_appcontext
+def reset_staff(login_id: str) -> None:
+    """A new initial password for one of the fund's people whom nobody else can help: the phone or password is lost."""
+    member = Membership.staff_at_door(login_id)
+    if member is None:
+        _stop("そのユーザーIDの職員はいません。大文字と小文字は区別します。")
+    _tell_initial_password(_refusing(accounts.reset_password, command_line(), member, accounts.seen(member)))
 
 
 @click.command()

@@ -2,10 +2,13 @@
 
 import json
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from peewee import DateTimeField, Model, SqliteDatabase, TextField
+
+JST = ZoneInfo("Asia/Tokyo")
 
 # BEGIN IMMEDIATE for every transaction: with a plain BEGIN two writers that read first lose with "database is locked".
 db = SqliteDatabase(None, lock_type="IMMEDIATE")
@@ -33,6 +36,11 @@ def new_uid() -> str:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def today() -> date:
+    """The day it is now in Japan."""
+    return datetime.now(JST).date()
 
 
 class MomentField(DateTimeField):

@@ -1,4 +1,4 @@
-"""The database and every row: columns, properties, questions (can_…/is_…) and queries.
+"""Every row of the database: columns, properties, questions (can_…/is_…) and queries.
 
 No verbs: those live in exchange/. The connection and the kinds of columns stand in database.py.
 """
@@ -20,7 +20,7 @@ from peewee import (
     fn,
 )
 
-from database import JSONTextField, MomentField, Record, new_uid, utc_now
+from database import JSONTextField, MomentField, Record, new_uid, today, utc_now
 
 MEMBER_KINDS = ("office_admin", "staff", "consultant", "fund", "desk")
 STAFF_KINDS = ("fund", "desk")
@@ -55,7 +55,6 @@ class User(Record):
     totp_sealed = TextField(null=True)
     totp_step = IntegerField(default=0)  # the last 30-second step that was accepted: a code counts once
     created_at = MomentField(default=utc_now)
-    totp_offered = TextField(null=True)  # sealed: shown as a QR code, not yet proved by a first code
 
     @property
     def has_totp(self) -> bool:
@@ -154,6 +153,7 @@ class Membership(Record):
     ended_at = MomentField(null=True)
     invited_at = MomentField(null=True)  # a consultant of another office has been asked, and has not answered yet
     disabled_at = MomentField(null=True)  # 利用停止, until it is taken back
+    ends_on = DateField(null=True)  # the last day of a place with an end, in Japan
 
     class Meta:
         constraints = [
@@ -173,7 +173,7 @@ class Membership(Record):
     @property
     def state(self) -> str:
         """ended, invited, disabled or active."""
-        if self.ended_at is not None:
+        if self.ended_at is not None or (self.ends_on is not None and self.ends_on < today()):
             return "ended"
         if self.invited_at is not None:
             return "invited"
@@ -182,7 +182,8 @@ class Membership(Record):
     @classmethod
     def usable(cls) -> Any:
         """The condition that a place can be worked in, as far as it lies in its own row."""
-        return cls.ended_at.is_null() & cls.invited_at.is_null() & cls.disabled_at.is_null()
+        is_in_time = cls.ends_on.is_null() | (cls.ends_on >= today())
+        return cls.ended_at.is_null() & cls.invited_at.is_null() & cls.disabled_at.is_null() & is_in_time
 
     def words(self) -> frozenset[str]:
         """The granted permission words, read now."""
@@ -220,8 +221,10 @@ class Membership(Record):
     def at(cls, office: Office | None) -> Any:
         """Everybody who has or had a place in an office (None: in the fund or at its desk), the admin first."""
         return (
-            cls.select(cls, User)
+            cls.select(cls, User, Office)
             .join(User)
+            .switch(cls)
+            .join(Office, JOIN.LEFT_OUTER)
             .where((cls.office == office) if office else cls.office.is_null())
             .order_by(cls.kind != "office_admin", cls.kind, cls.id)
         )
@@ -462,17 +465,20 @@ class Transfer(Record):
         return AuditEntry.about(self.uid)
 
     @classmethod
-    def _known(cls, member: Membership) -> Any:
-        """What a person may know of: an office its own, the fund what has arrived and what it makes, others nothing."""
-        if member.office_id:
-            return (cls.office == member.office_id) & ((cls.direction == FILING) | (cls.state << ARRIVED_AT_OFFICE))
-        if member.kind == "fund":
+    def known_at(cls, *places: Membership) -> Any:
+        """What may be known of at these places: at offices their own, in the fund what has arrived and what it makes,
+        elsewhere nothing.
+        """
+        offices = [place.office_id for place in places if place.office_id]
+        if offices:
+            return (cls.office << offices) & ((cls.direction == FILING) | (cls.state << ARRIVED_AT_OFFICE))
+        if any(place.kind == "fund" for place in places):
             return (cls.direction == STATEMENT) | (cls.state << ARRIVED_AT_FUND)
         return SQL("0")
 
     @classmethod
-    def visible_to(cls, member: Membership) -> Any:
-        """What a person may know of, with all that a row of a list shows."""
+    def visible_to(cls, *places: Membership) -> Any:
+        """What may be known of at these places, with all that a row of a list shows."""
         return (
             cls.select(cls, Office, DocumentKind, Inspection, Membership, User)
             .join(Office)
@@ -483,7 +489,7 @@ class Transfer(Record):
             .switch(cls)
             .join(Membership, on=(cls.uploaded_by == Membership.id))
             .join(User)
-            .where(cls._known(member))
+            .where(cls.known_at(*places))
         )
 
     @classmethod
@@ -491,20 +497,6 @@ class Transfer(Record):
         """One transfer out of those the person may know of."""
         query = cls.visible_to(member).where(cls.uid == uid)
         return (query.where(cls.direction == direction) if direction else query).first()
-
-    @classmethod
-    def listed(cls, member: Membership, direction: str, state: str = "") -> Any:
-        """A list, newest first: by arrival for the side that receives, by upload for the side that makes."""
-        is_receiver = (direction == FILING) == (member.office_id is None)
-        newest = cls.delivered_at.desc() if is_receiver else cls.id.desc()
-        query = cls.visible_to(member).where(cls.direction == direction).order_by(newest, cls.id.desc())
-        return query.where(cls.state == state) if state else query
-
-    @classmethod
-    def counts(cls, member: Membership, direction: str) -> dict[str, int]:
-        """State → how many the person can see, for the filter above a list."""
-        rows = cls.select(cls.state, fn.COUNT(cls.id)).where(cls.direction == direction, cls._known(member))
-        return dict(rows.group_by(cls.state).tuples())
 
 
 # For the lists of both sides, and for the worker's look at open windows.
@@ -570,7 +562,7 @@ class Mail(Record):
     uid = CharField(unique=True, default=new_uid)  # becomes the Message-ID: a mail sent twice is one mail
     kind = CharField()
     to_user = ForeignKeyField(User, null=True)
-    to_address = CharField(null=True)  # only where it isn't the person's address in force
+    to_address = CharField(null=True)  # the person's when it was written, or the one to be confirmed
     transfer = ForeignKeyField(Transfer, null=True)
     code = ForeignKeyField(OneTimePassword, null=True, on_delete="SET NULL")  # codes are forgotten, mails stay
     facts: Any = JSONTextField(default=dict)
@@ -607,29 +599,39 @@ class AuditEntry(Record):
     facts = TextField(default="{}")  # canonical JSON, hashed as it stands
     hash = CharField()
 
+    FUND, ELSEWHERE = "基金事務局", "ほかの事業所の利用者"  # what an office reads instead of their names
+
     @property
     def details(self) -> dict[str, Any]:
         return json.loads(self.facts)
 
     def is_of_side(self, viewer: Membership) -> bool:
-        """Whether somebody of the viewer's own side of the counter did it, or the system."""
-        return self.membership is None or self.membership.is_staff == viewer.is_staff
+        """Whether somebody of the viewer's own office (of the fund and its desk) did it, or the system."""
+        return self.membership is None or self.membership.office_id == viewer.office_id
 
     def who_to(self, viewer: Membership) -> str:
-        """Whoever did it: with login ID within one's own side; the fund reads office and name, an office just the
-        fund.
+        """Whoever did it: with login ID within one's own side; the fund reads office and name, an office the name
+        neither of the fund's clerks nor of somebody who was at work for another office.
         """
         if self.is_of_side(viewer):
             return self.who
         if self.membership.is_staff:
-            return "基金事務局"
+            return self.FUND
+        if not viewer.is_staff:
+            return self.ELSEWHERE
         return f"{self.membership.office.display_name} {self.membership.user.name}"
 
     @classmethod
-    def about(cls, uid: str) -> Any:
+    def with_people(cls) -> Any:
+        """Entries with who did them and on which device."""
         joined = cls.select(cls, Device, Membership, User, Office).join(Device, JOIN.LEFT_OUTER).switch(cls)
         joined = joined.join(Membership, JOIN.LEFT_OUTER).join(User, JOIN.LEFT_OUTER).switch(Membership)
-        return joined.join(Office, JOIN.LEFT_OUTER).where(cls.subject == uid).order_by(cls.number)
+        return joined.join(Office, JOIN.LEFT_OUTER)
+
+    @classmethod
+    def about(cls, uid: str, actions: tuple[str, ...] = ()) -> Any:
+        found = cls.with_people().where(cls.subject == uid).order_by(cls.number)
+        return found.where(cls.action << actions) if actions else found
 
 
 ALL: list[type[Record]] = Record.__subclasses__()  # in the order of this file

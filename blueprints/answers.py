@@ -1,5 +1,5 @@
 """Answers that several pages give: a document as a download, its Japanese file name, the timeline of a transfer, what
-its inspection says.
+its inspection says; an address that is only hinted at.
 """
 
 from collections.abc import Iterator
@@ -9,27 +9,14 @@ from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request, stream_with_context, url_for
 
+from blueprints import deeds
 from models import AuditEntry, Membership, Transfer
 
-ACTION_LABELS = {
-    "uploaded": "登録",
-    "inspected": "検査",
-    "approved": "承認",
-    "delivered": "配信",
-    "returned": "差戻し",
-    "cancelled": "取消",
-    "recalled": "引き戻し",
-    "completed": "処理完了",
-    "rejected": "不受理",
-    "requested": "受取要求",
-    "window_closed": "受取期間の終了",
-    "downloaded": "ZIPの保存",
-    "entry_opened": "ファイルを開いた",
-    "sent_whole": "送信完了",
-}
-RECEIVED = {"filing": "受領", "statement": "ダウンロード"}
 PICKED_UP = ("statement.requested", "statement.received")
-VERDICTS = {"accept": "問題なし", "warn": "注意あり", "reject": "不備あり"}
+
+
+# An answer to htmx that takes the place of the whole page's main part, not of the small one that asked.
+WHOLE_PAGE = {"HX-Retarget": "main", "HX-Reswap": "outerHTML", "HX-Reselect": "main"}
 
 
 def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str) -> Response:
@@ -48,7 +35,7 @@ def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str
 
 def timeline(transfer: Transfer, viewer: Membership) -> list[dict[str, Any]]:
     """The audit entries about a transfer in words. From where somebody came is shown to his own side only."""
-    return [_moment(transfer, entry, viewer) for entry in transfer.timeline()]
+    return [_moment(entry, viewer) for entry in transfer.timeline()]
 
 
 def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:
@@ -71,31 +58,20 @@ def inspection_alone(transfer: Transfer, blueprint: str) -> Response:
     return response
 
 
-def _moment(transfer: Transfer, entry: AuditEntry, viewer: Membership) -> dict[str, Any]:
+def masked(address: str) -> str:
+    """`ta****@abc-shoji.example`: enough for its owner to know it again; nothing of no address."""
+    name, at, domain = address.partition("@")
+    return f"{name[:2]}{'*' * max(2, len(name) - 2)}{at}{domain}" if address else ""
+
+
+def _moment(entry: AuditEntry, viewer: Membership) -> dict[str, Any]:
     is_own_side = entry.is_of_side(viewer)
     return {
         "at": entry.at,
         "who": entry.who_to(viewer),
         "device": entry.device.label if entry.device and is_own_side else "",
         "address": entry.address if is_own_side else "",
-        "label": _label(transfer, entry.action),
+        "label": deeds.label(entry.action),
         "is_pickup": entry.action in PICKED_UP,
-        "facts_text": _facts(entry.details),
+        "facts_text": deeds.text(entry.action, entry.details),
     }
-
-
-def _label(transfer: Transfer, action: str) -> str:
-    event = action.partition(".")[2]
-    return RECEIVED[transfer.direction] if event == "received" else ACTION_LABELS[event]
-
-
-def _facts(details: dict[str, Any]) -> str:
-    if details.get("reason"):
-        return f"理由：{details['reason']}"
-    if "verdict" in details:
-        return VERDICTS[details["verdict"]]
-    if details.get("replaces"):
-        return f"差し戻された {details['replaces']} の出し直し"
-    if "bytes" in details:
-        return f"{details['bytes']:,} バイト"
-    return ""

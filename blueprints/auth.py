@@ -6,10 +6,10 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
-from blueprints import fields, guards
-from blueprints.visitor import BROWSER, actor, enter
+from blueprints import answers, fields, guards
+from blueprints.visitor import BROWSER, actor, enter, go_on, tell_of_recovery
 from database import utc_now
-from exchange import people, sessions
+from exchange import accounts, sessions
 from exchange.errors import Refused
 from models import LoginSession
 
@@ -79,6 +79,7 @@ def check_code() -> ResponseReturnValue:
     session.clear()  # a new stage, a new token
     session[CODE_TOKEN], session[LOGIN_ID] = token, pair["login_id"]
     session[guards.NEXT] = page_asked_for
+    tell_of_recovery(form.code.data)
     return redirect(url_for("auth.password"), 303)
 
 
@@ -111,19 +112,31 @@ def log_in() -> ResponseReturnValue:
 
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
+    side = "" if current_user.is_office else "fund"
     sessions.log_out(current_user.actor, current_user.session)
     logout_user()
     session.clear()
-    response = redirect(url_for("auth.ended", why="logout"), 303)
+    response = redirect(url_for("auth.ended", why="logout", side=side or None), 303)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
+
+
+@bp.post("/office")
+def switch() -> ResponseReturnValue:
+    """事業所の切替."""
+    place = guards.place_or_404(request.form.get("place", ""))
+    go_on(sessions.switch(current_user.actor, current_user.session, place))
+    wanted = guards.page_for(place, request.form.get("next", ""))
+    return redirect(wanted or url_for("home.index"), 303)
 
 
 @bp.get("/ended")
 def ended() -> ResponseReturnValue:
     why = request.args.get("why", "ended")
     minutes = int(sessions.ABSOLUTE.total_seconds() // 60)
-    return render_template("auth/ended.html", why=why if why in WHYS else "ended", minutes=minutes)
+    is_staff = request.args.get("side") == "fund"  # came from the fund's pages, where no VPN is
+    why = why if why in WHYS else "ended"
+    return render_template("auth/ended.html", why=why, minutes=minutes, is_staff=is_staff)
 
 
 @bp.get("/mail")
@@ -131,17 +144,17 @@ def mail() -> ResponseReturnValue:
     address = current_user.member.user.pending_mail
     if address is None:
         return redirect(url_for("home.index"), 303)
-    return render_template("auth/mail.html", form=MailForm(), address=_masked(address))
+    return render_template("auth/mail.html", form=MailForm(), address=answers.masked(address))
 
 
 @bp.post("/mail")
 def confirm_mail() -> ResponseReturnValue:
     form = MailForm()
-    address = _masked(current_user.member.user.pending_mail or "")
+    address = answers.masked(current_user.member.user.pending_mail or "")
     if not form.validate():
         return render_template("auth/mail.html", form=form, address=address), 422
     try:
-        people.confirm_mail(current_user.actor, form.code.data)
+        accounts.confirm_mail(current_user.actor, form.code.data)
     except Refused as refused:
         form.code.errors = [refused.message]
         return render_template("auth/mail.html", form=form, address=address), refused.status
@@ -149,11 +162,13 @@ def confirm_mail() -> ResponseReturnValue:
     return redirect(url_for("home.index"), 303)
 
 
+@bp.post("/mail/again")
+def send_mail_again() -> ResponseReturnValue:
+    accounts.send_confirmation_again(current_user.actor)
+    flash("確認コードをもう一度送りました。前に届いた確認コードは使えません。", "success")
+    return redirect(url_for("auth.mail"), 303)
+
+
 def _code_session() -> LoginSession | None:
     resumed = sessions.resume(session.get(CODE_TOKEN, ""), "code", utc_now())
     return resumed if isinstance(resumed, LoginSession) else None
-
-
-def _masked(address: str) -> str:
-    name, at, domain = address.partition("@")
-    return f"{name[:2]}{'*' * max(2, len(name) - 2)}{at}{domain}"

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from blueprints import guards
 from database import utc_now
-from exchange import installation, onetime, outbox
+from exchange import installation, onetime, postman
 
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 
@@ -19,16 +19,16 @@ NEWEST = 100
 def mails() -> ResponseReturnValue:
     guards.require_demo()
     folder = _folder()
-    names = outbox.eml_names(folder)[:NEWEST]
-    return render_template("demo/mails.html", mails=[outbox.read_eml(folder / name) for name in names], codes=_codes())
+    names = postman.eml_names(folder)[:NEWEST]
+    return render_template("demo/mails.html", mails=[postman.read_eml(folder / name) for name in names], codes=_codes())
 
 
 @bp.get("/mail/<name>")
 def mail(name: str) -> ResponseReturnValue:
     guards.require_demo()
     folder = _folder()
-    known = guards.mail_or_404(name, outbox.eml_names(folder))
-    return render_template("demo/mail.html", mail=outbox.read_eml(folder / known))
+    known = guards.mail_or_404(name, postman.eml_names(folder))
+    return render_template("demo/mail.html", mail=postman.read_eml(folder / known))
 
 
 def _codes() -> list[dict[str, str]]:

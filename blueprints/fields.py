@@ -10,9 +10,9 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
-from exchange import normalise
+from exchange import accounts, normalise
 from exchange.transfers import NOTE_LONGEST, REASON_LONGEST, Slip
-from models import DocumentKind
+from models import DocumentKind, User
 
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 FIRST_DAYS = ("月1日", "1日", "/1", ".1", "-1", "01")  # what makes a date of a month, whichever way it is written
@@ -35,9 +35,9 @@ def cleaned(function: Callable[[str], str]) -> Callable[[str | None], str]:
     return lambda typed: function(typed or "")
 
 
-def contract_number() -> StringField:
+def contract_number(label: str = "契約番号") -> StringField:
     return StringField(
-        "契約番号",
+        label,
         [
             required("契約番号を入力してください。「お知らせ」に記載されています。"),
             Length(max=CONTRACT_LONGEST, message="契約番号が長すぎます。"),
@@ -46,16 +46,42 @@ def contract_number() -> StringField:
     )
 
 
-def login_id() -> StringField:
+def login_id(label: str = "ユーザーID") -> StringField:
     return StringField(
-        "ユーザーID",
+        label,
         [required("ユーザーIDを入力してください。"), Length(max=64, message="ユーザーIDが長すぎます。")],
         [cleaned(normalise.login_id)],
     )
 
 
-def one_time_password(label: str = "ワンタイムパスワード") -> StringField:
-    return StringField(label, [required(f"{label}を入力してください。")], [cleaned(normalise.code)])
+def new_login_id(label: str = "ユーザーID", is_optional: bool = False) -> StringField:
+    """The ID of a person who gets it now; `login_id` takes one that somebody already has."""
+    first = Optional() if is_optional else required(f"{label}を入力してください。")
+    return StringField(label, [first, _is_login_id], [cleaned(normalise.login_id)])
+
+
+def person_name() -> StringField:
+    message = f"ユーザ名(漢字)は{normalise.NAME_LENGTH}文字までです。"
+    return StringField(
+        "ユーザ名(漢字)",
+        [DataRequired("ユーザ名(漢字)を入力してください。"), Length(max=normalise.NAME_LENGTH, message=message)],
+        [cleaned(normalise.person_name)],
+    )
+
+
+def person_kana(is_optional: bool = False) -> StringField:
+    first = Optional() if is_optional else required("ユーザ名(カナ)を入力してください。")
+    return StringField("ユーザ名(カナ)", [first, _is_kana], [cleaned(normalise.kana)])
+
+
+def person_mail() -> StringField:
+    first = required("メールアドレスを入力してください。")
+    return StringField("メールアドレス", [first, _is_mail], [cleaned(normalise.mail)])
+
+
+def one_time_password(label: str = "ワンタイムパスワード", is_optional: bool = False) -> StringField:
+    first = Optional() if is_optional else required(f"{label}を入力してください。")
+    return StringField(label, [first], [cleaned(normalise.code)])
 
 
 def password(label: str, sentence: str) -> PasswordField:
@@ -124,3 +150,39 @@ def _as_period(typed: str) -> str:
 def _period_is_a_month(_: Form, field: StringField) -> None:
     if not PERIOD.fullmatch(field.data):
         raise ValidationError("対象年月は 2026/04 または 令和8年4月 のように、年と月（1～12）で入力してください。")
+
+
+def _is_login_id(_: FlaskForm, field: StringField) -> None:
+    if not normalise.is_login_id(field.data):
+        raise ValidationError(
+            f"{field.label.text}は、8～15文字の半角英数字で入力してください。大文字と小文字は区別されます。"
+        )
+
+
+def _is_kana(_: FlaskForm, field: StringField) -> None:
+    if not normalise.is_kana(field.data):
+        raise ValidationError("ユーザ名(カナ)は、全角カタカナ50文字までで、姓と名の間を1文字あけて入力してください。")
+
+
+def _is_mail(_: FlaskForm, field: StringField) -> None:
+    if not normalise.is_mail(field.data):
+        raise ValidationError("メールアドレスの形が正しくありません。「名前@会社のドメイン」の形で入力してください。")
+
+
+class PersonForm(Form):
+    """A person's names and address. `before`: what they were when the form was shown."""
+
+    kana = person_kana()
+    name = person_name()
+    mail = person_mail()
+    before = HiddenField()
+
+
+class StaffPersonForm(PersonForm):
+    kana = person_kana(is_optional=True)
+
+
+def about_person(user: User, is_staff: bool) -> PersonForm:
+    """The form about a person, filled with what is known; after a POST with what was sent."""
+    kind = StaffPersonForm if is_staff else PersonForm
+    return kind(data={**accounts.profile_of(user), "before": accounts.profile_seen(user)})

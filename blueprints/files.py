@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField
 
 from blueprints import answers, fields, guards, moves, paging, uploads
-from exchange import permissions, pickups, settings, transfers
+from exchange import lists, permissions, pickups, settings, transfers
 from exchange.actors import Actor
 from exchange.errors import Refused
 from models import FILING, STATEMENT, Transfer
@@ -42,6 +42,19 @@ def outgoing() -> ResponseReturnValue:
 def incoming() -> ResponseReturnValue:
     found = paging.transfers(STATEMENT)
     return render_template("files/incoming.html", **found, moves=_buttons_of(found["items"]), can_tick=False)
+
+
+@bp.get("/everywhere")
+def everywhere() -> ResponseReturnValue:
+    """One list over all offices of the person. It opens nothing: a document is known only at its own office."""
+    places = [place for place in current_user.places if place.office_id]
+    if len(places) < 2:
+        return redirect(url_for("files.outgoing"), 303)
+    direction = STATEMENT if request.args.get("direction") == STATEMENT else FILING
+    g.direction = direction  # which of the two lists the menu marks
+    found = paging.transfers(direction, places=places)
+    place_of = {place.office_id: place for place in places}
+    return render_template("files/everywhere.html", **found, direction=direction, place_of=place_of)
 
 
 @bp.get("/upload")
@@ -147,14 +160,14 @@ def _do_selected(transfer: Transfer, verb: str, reason: str) -> None:
 def _outgoing(form: ReasonForm, ticked: frozenset[str] = frozenset()) -> str:
     """The list of filings; with what is wrong in `form`, and the rows that were `ticked`, after a refused 差戻し."""
     found = paging.transfers(FILING, "files.outgoing")
-    many = _for_many()
+    many, row_state = _for_many(), lists.PARTED.get(found["state"], found["state"])
     return render_template(
         "files/outgoing.html",
         **found,
         moves=_buttons_of(found["items"]),
         may_select=many,
         # Rows in some states have no acts, and never get one while the page stands.
-        can_tick=bool(many) and not (found["state"] and moves.is_settled(FILING, found["state"])),
+        can_tick=bool(many) and not (row_state and moves.is_settled(FILING, row_state)),
         form=form,
         ticked=ticked,
         here=paging.here(),

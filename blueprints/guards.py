@@ -1,7 +1,9 @@
 """The door of every route: zones, audiences, default deny; and the only loaders of rows by an id from outside."""
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 from flask import Response, abort, current_app, flash, g, redirect, request, session, url_for
 from flask_login import current_user
@@ -22,6 +24,11 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "auth": OFFICE_KINDS | STAFF_KINDS,
     "files": OFFICE_KINDS,
     "office": OFFICE_KINDS,
+    "account": OFFICE_KINDS | STAFF_KINDS,
+    "users": frozenset(("office_admin",)) | STAFF_KINDS,
+    "audit": frozenset(("office_admin",)) | STAFF_KINDS,
+    "offices": STAFF_KINDS,
+    "settings": frozenset(("fund",)),
     "admin": OFFICE_KINDS | STAFF_KINDS,
     "inbox": frozenset(("fund",)),
     "statements": frozenset(("fund",)),
@@ -29,11 +36,23 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "desk": frozenset(("desk",)),
 }
 
-# Blueprint → the network zone it answers in; the others answer everywhere.
+# Blueprint or endpoint → the network zone it answers in, "own" for that of the person's side; the others answer
+# everywhere.
 ZONES = {
+    "home.index": "own",
     "auth": "vpn",
+    "auth.logout": None,  # the way out is the same for the fund's people, who come without VPN
+    "auth.ended": None,
+    **dict.fromkeys(("auth.mail", "auth.confirm_mail", "auth.send_mail_again"), "own"),
     "files": "vpn",
     "office": "vpn",
+    "account": "own",
+    "users": "own",
+    "audit": "own",
+    "admin.login": "staff",
+    "admin.log_in": "staff",
+    "offices": "staff",
+    "settings": "staff",
     "inbox": "staff",
     "statements": "staff",
     "status": "staff",
@@ -43,19 +62,30 @@ ZONES = {
 # The lists and documents to which a login leads back.
 COME_BACK_TO = frozenset(
     (
-        *("files.outgoing", "files.incoming", "files.detail"),
+        *("files.outgoing", "files.incoming", "files.everywhere", "files.detail"),
+        *("account.index", "account.invitations", "users.index", "office.maintenance", "audit.index"),
+        *("offices.index", "settings.index"),
         *("inbox.index", "inbox.detail", "statements.index", "statements.detail", "status.index", "desk.index"),
     )
 )
 
-# Blueprint → whoever reads it holds at least one of these words.
-READERS = {"inbox": ("receive",), "statements": ("prepare", "check", "send")}
+# Blueprint → the fund's people who read it hold at least one of these words.
+READERS = {
+    "inbox": ("receive",),
+    "statements": ("prepare", "check", "send"),
+    "users": ("staff", "register", "unlock"),
+    "offices": ("register", "audit", "unlock"),
+    "audit": ("audit",),
+    "settings": ("settings",),
+}
 
 # What the first login still owes → what the person may reach until it is done.
+WAY_OUT = ("auth.logout", "auth.switch")
 GATES = {
-    "office.registration": frozenset(("office.registration", "office.register", "office.test_archive", "auth.logout")),
-    "office.user_registration": frozenset(("office.user_registration", "office.register_user", "auth.logout")),
-    "office.waiting": frozenset(("office.waiting", "auth.logout")),
+    "office.registration": frozenset(("office.registration", "office.register", "office.test_archive", *WAY_OUT)),
+    "account.registration": frozenset(("account.registration", "account.register", *WAY_OUT)),
+    "account.totp": frozenset(("account.totp", "account.enrol", *WAY_OUT)),
+    "office.waiting": frozenset(("office.waiting", *WAY_OUT)),
 }
 
 
@@ -106,12 +136,23 @@ OUTSIDE = {
 }
 
 
+def _zone_of(endpoint: str) -> str | None:
+    return ZONES[endpoint] if endpoint in ZONES else ZONES.get(_room(endpoint))
+
+
+def _is_staff_side(endpoint: str) -> bool:
+    """Whether a page belongs to the fund's people or, of those that everybody has, the browser is where they are."""
+    needed = _zone_of(endpoint)
+    return needed == "staff" or (needed == "own" and "vpn" not in zone())
+
+
 def _zone_needed(endpoint: str) -> str | None:
-    if endpoint in ("admin.login", "admin.log_in"):
-        return "staff"
-    if endpoint in ("auth.logout", "auth.ended"):  # the way out is the same for the fund's people, who come without VPN
+    needed = _zone_of(endpoint)
+    if needed != "own":
+        return needed
+    if not current_user.is_authenticated:
         return None
-    return ZONES.get(request.blueprint or "")
+    return "vpn" if current_user.is_office else "staff"
 
 
 def _let_in(endpoint: str) -> Response | None:
@@ -127,10 +168,37 @@ def _let_in(endpoint: str) -> Response | None:
     return None
 
 
+def came_from() -> str:
+    """The page that the person comes from, if that is one of ours."""
+    try:
+        page = urlsplit(request.referrer or "")
+    except ValueError:
+        return url_for("home.index")
+    return page.path if page.netloc == request.host and is_path_of_ours(page.path) else url_for("home.index")
+
+
+def is_path_of_ours(path: str) -> bool:
+    """Whether no browser takes it for an address at another host."""
+    return re.fullmatch(r"/(?![/\\])[^\x00-\x20\\]*", path) is not None
+
+
 def may_read(endpoint: str) -> bool:
-    """Whether the person holds one of the words that a page's readers need, if they need any."""
-    words = READERS.get(_room(endpoint), ())
-    return not words or bool(current_user.held.intersection(words))
+    """Whether this person may open a page: of its audience and, if of the fund, with one of its readers' words."""
+    return _is_reader(current_user.kind, current_user.held, _room(endpoint))
+
+
+def _is_reader(kind: str, held: frozenset[str], room: str) -> bool:
+    if kind not in AUDIENCES.get(room, ()):
+        return False
+    words = READERS.get(room, ())
+    return not words or kind in OFFICE_KINDS or bool(held.intersection(words))
+
+
+def may_list(endpoint: str) -> bool:
+    """Whether the menu leads this person there: who only acts on single people finds them through their office."""
+    if endpoint == "users.index" and current_user.member.is_staff:
+        return current_user.may("staff")
+    return may_read(endpoint)
 
 
 def _room(endpoint: str) -> str:
@@ -141,7 +209,7 @@ def _to_entrance() -> Response:
     """To where this page's people log in; a session that is over says why first."""
     if "session_ended" in g:
         where = url_for("auth.ended", why=g.session_ended)
-    elif request.path.startswith("/admin/") and request.blueprint != "office":
+    elif request.blueprint == "admin" or _is_staff_side(request.endpoint or ""):
         where = url_for("admin.login")
     else:
         where = url_for("auth.identity")
@@ -157,14 +225,16 @@ def _to_entrance() -> Response:
 
 def page_asked_for(member: Membership) -> str | None:
     """The page that the door turned this browser away from, made anew, if this very person may open it."""
+    return page_for(member, session.get(NEXT, ""))
+
+
+def page_for(member: Membership, path: str) -> str | None:
+    """The list or document at that address of ours, made anew, if this very person may open it."""
     try:
-        endpoint, values = current_app.url_map.bind("").match(session.get(NEXT, ""), "GET")
+        endpoint, values = current_app.url_map.bind("").match(path, "GET")
     except HTTPException:
         return None
-    if endpoint not in COME_BACK_TO or member.kind not in AUDIENCES.get(_room(endpoint), ()):
-        return None
-    words = READERS.get(_room(endpoint), ())
-    if words and not member.words().intersection(words):
+    if endpoint not in COME_BACK_TO or not _is_reader(member.kind, member.words(), _room(endpoint)):
         return None
     if "uid" in values and Transfer.known_to(member, values["uid"]) is None:  # somebody else's before, at the same PC
         return None
@@ -189,6 +259,31 @@ def office_or_404(uid: str) -> Office:
     member: Membership = current_user.member
     office = Office.by_uid(uid) if member.is_staff else None
     return office if office and not office.is_closed else abort(404)
+
+
+def member_or_404(uid: str) -> Membership:
+    """A member on whom this person may act in some way; nobody else exists for him."""
+    member = Membership.by_uid(uid)
+    if member is None or not permissions.acts(current_user.actor, member):
+        abort(404)
+    if current_user.member.is_staff and member.office is not None:
+        g.found_in = "offices.index"  # which page the menu marks
+    return member
+
+
+def word_or_404(member: Membership, word: str) -> str:
+    """A permission word that this kind of member can hold."""
+    return word if word in permissions.WORDS[member.kind] else abort(404)
+
+
+def invitation_or_404(uid: str) -> Membership:
+    """An office's wish that this very person works for it, not answered yet."""
+    return current_user.member.user.invitations().where(Membership.uid == uid).first() or abort(404)
+
+
+def place_or_404(uid: str) -> Membership:
+    """One of this person's places."""
+    return next((place for place in current_user.places if place.uid == uid), None) or abort(404)
 
 
 def mail_or_404(name: str, names: list[str]) -> str:

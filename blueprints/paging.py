@@ -1,15 +1,18 @@
 """Long lists in pages."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import request, url_for
 from flask_login import current_user
 
-from models import Transfer
+from exchange import lists
+from models import Membership
 
 PAGE = 50
-KEPT = ("state", "q")  # of the address, from one page to the next
+# Of the address, from one page to the next.
+KEPT = ("direction", "state", "q", "member", "office", "action", "since", "until")
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,24 @@ def total_of(counts: dict[str, int], state: str) -> int:
 
 def page_of(query: Any, total: int, endpoint: str = "") -> Pager:
     """The page the address asks for; one beyond the end is the last. `endpoint`: where the list stands, if not here."""
+    return page_found(lambda skip, size: list(query.limit(size).offset(skip)), total, endpoint)
+
+
+def page_found(find: Callable[[int, int], list[Any]], total: int, endpoint: str = "") -> Pager:
+    """The same for a list that finds its own pages, by how many rows to skip and how many to show."""
     pages = max(1, -(-total // PAGE))
     page = min(max(1, request.args.get("page", 1, type=int)), pages)
-    return Pager(page, pages, total, list(query.paginate(page, PAGE)), endpoint or request.endpoint or "")
+    return Pager(page, pages, total, find((page - 1) * PAGE, PAGE), endpoint or request.endpoint or "")
 
 
-def transfers(direction: str, endpoint: str = "") -> dict[str, Any]:
-    """What a list of transfers shows: the page, its rows, the counts of the filter above it, the state asked for."""
-    member, state = current_user.member, request.args.get("state", "")
-    counts = Transfer.counts(member, direction)
-    pager = page_of(Transfer.listed(member, direction, state), total_of(counts, state), endpoint)
+def transfers(direction: str, endpoint: str = "", places: Sequence[Membership] = ()) -> dict[str, Any]:
+    """What a list of transfers shows: the page, its rows, the counts of the filter above it, the state asked for.
+
+    `places`: whose documents, if not those of the place the visitor works at now.
+    """
+    places, state = places or [current_user.member], request.args.get("state", "")
+    counts = lists.counts(places, direction)
+    pager = page_of(lists.listed(places, direction, state), total_of(counts, state), endpoint)
     return {"pager": pager, "items": pager.items, "counts": counts, "state": state}
 
 

@@ -5,15 +5,15 @@ verbs.
 from dataclasses import dataclass
 from functools import cached_property
 
-from flask import g, redirect, request, session, url_for
+from flask import flash, g, get_flashed_messages, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user, login_user
 
 from blueprints import guards
 from database import utc_now
-from exchange import people, permissions, sessions
+from exchange import onetime, people, permissions, sessions
 from exchange.actors import Actor
-from models import LoginSession
+from models import LoginSession, Membership
 
 BROWSER = "browser"  # key in the cookie: knows again the browser that asked for a one-time password
 
@@ -76,12 +76,19 @@ class Visitor(UserMixin):
         return int(sessions.IDLE.total_seconds())
 
     @cached_property
+    def places(self) -> list[Membership]:
+        """Where the person can work: one office for most, several for a consultant."""
+        return list(self.member.user.places())
+
+    @cached_property
     def gate(self) -> str | None:
         """The endpoint that the first login still owes, or None."""
+        if self.member.is_staff and not self.member.user.has_totp:
+            return "account.totp"  # before a password of one's own: whoever has one has an authenticator too
         if people.needs_office_setup(self.member):
             return "office.registration" if self.kind == "office_admin" else "office.waiting"
         if people.needs_registration(self.member):
-            return "office.user_registration"
+            return "account.registration"
         return None
 
     @property
@@ -122,8 +129,27 @@ def enter(token: str) -> ResponseReturnValue:
         session.clear()
         return redirect(url_for("auth.ended", why="newer"), 303)
     wanted = guards.page_asked_for(entered.membership)
+    told = get_flashed_messages(with_categories=True)
     session.clear()
+    for category, words in told:
+        flash(words, category)
     login_user(Visitor(entered, token))
-    if entered.membership.user.pending_mail and not current_user.is_gated:
+    user = entered.membership.user
+    if not current_user.is_gated and user.invitations().exists():
+        return redirect(url_for("account.invitations"), 303)
+    if not current_user.is_gated and user.pending_mail:
         return redirect(url_for("auth.mail"), 303)
     return redirect(wanted or url_for("home.index"), 303)
+
+
+def tell_of_recovery(code: str) -> None:
+    """After a login that a recovery code opened: what to do before they are used up."""
+    if onetime.is_recovery_like(code):
+        flash("回復コードを1つ使いました。認証アプリを登録し直すか、回復コードの残りを確かめてください。", "warning")
+
+
+def go_on(token: str) -> None:
+    """The same login under another token, from the next request on."""
+    renewed = sessions.resume(token, "in", utc_now())
+    assert isinstance(renewed, LoginSession)  # its verb has just written it
+    login_user(Visitor(renewed, token))

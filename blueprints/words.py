@@ -20,17 +20,20 @@ VERSION = re.search(r"^## (\S+)", CHANGELOG.read_text(), re.MULTILINE)[1]  # the
 STATE_LABELS = {
     "filing": {
         "uploaded": "承認待ち",
+        "unusable": "要修正",
         "approved": "配信待ち",
         "delivered": "配信済",
         "received": "受領済",
         "completed": "処理完了",
         "rejected": "不受理",
         "returned": "差戻し",
+        "replaced": "出し直し済",
         "cancelled": "取消",
         "expired": "期限切れ",
     },
     "statement": {
         "uploaded": "確認待ち",
+        "unusable": "検査で不備",
         "approved": "配信待ち",
         "delivered": "配信済",
         "requested": "受取要求済",
@@ -47,9 +50,48 @@ INSPECTION_LABELS = {
     "failed": "検査で不備",
     "quarantined": "隔離",
 }
-OFFICE_MENU = (("files.outgoing", "届書の送信"), ("files.incoming", "帳票の受取"))
-FUND_MENU = (("inbox.index", "受信箱（届書）"), ("statements.index", "帳票の配信"), ("status.index", "稼働状況"))
-DESK_MENU = (("desk.index", "事業所と端末"),)
+# (endpoint, label), under headings; an empty heading stands for none.
+WORK = (("home.index", "ホーム"), ("files.outgoing", "届書の送信"), ("files.incoming", "帳票の受取"))
+ADMIN_MENU = {
+    "": WORK,
+    "メンテナンス": (
+        ("office.maintenance", "利用者情報修正(事業所)"),
+        ("users.index", "利用者情報修正(ユーザ)"),
+        ("account.index", "ご自身の登録"),
+        ("audit.index", "操作の記録"),
+    ),
+}
+OFFICE_MENU = {
+    "": WORK,
+    "メンテナンス": (
+        ("office.maintenance", "利用者情報修正(事業所)"),
+        ("account.index", "利用者情報修正(ユーザ)"),
+    ),
+}
+FUND_MENU = {
+    "": (
+        ("home.index", "ホーム"),
+        ("inbox.index", "受信箱（届書）"),
+        ("statements.index", "帳票の配信"),
+        ("offices.index", "事業所と利用者"),
+        ("audit.index", "操作の記録"),
+    ),
+    "メンテナンス": (
+        ("users.index", "職員の管理"),
+        ("account.index", "ご自身の登録"),
+        ("settings.index", "基金の設定"),
+        ("status.index", "稼働状況"),
+    ),
+}
+DESK_MENU = {
+    "": (
+        ("home.index", "ホーム"),
+        ("desk.index", "事業所と端末"),
+        ("offices.index", "事業所と利用者"),
+        ("audit.index", "操作の記録"),
+    ),
+    "メンテナンス": (("account.index", "ご自身の登録"),),
+}
 
 
 def teach(app: Flask) -> None:
@@ -70,27 +112,53 @@ def _facts() -> dict[str, Any]:
     is_known = current_user.is_authenticated
     return {
         **{name: decided[name] for name in names},
+        "fund_notice": decided["notice"],
+        "fund_notice_kind": decided["notice_kind"],
         "app_version": VERSION,
         "is_demo": current_app.config["IS_DEMO"](),
         "visitor": current_user if is_known else None,
+        "account_title": _account_title() if is_known else "",
         "menu": _menu() if is_known and not current_user.is_gated else [],
     }
 
 
-def rooms() -> list[tuple[str, str]]:
-    """(endpoint, label) of the pages in the menu that this person may read; there is at least one."""
-    entries = OFFICE_MENU if current_user.is_office else FUND_MENU if current_user.is_fund else DESK_MENU
-    return [entry for entry in entries if guards.may_read(entry[0])]
+def _account_title() -> str:
+    """What the menu calls the page about oneself."""
+    pages = (page for group in menu_of(current_user.kind).values() for page in group)
+    return next(label for endpoint, label in pages if endpoint == "account.index")
+
+
+def menu_of(kind: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    return {"fund": FUND_MENU, "desk": DESK_MENU, "office_admin": ADMIN_MENU}.get(kind, OFFICE_MENU)
 
 
 def _menu() -> list[dict[str, Any]]:
-    room = request.path.rstrip("/")
-    urls = [(url_for(endpoint), label) for endpoint, label in rooms()]
-    # The longest address that begins this page's own is where we are: /files/statements before /files/.
-    here = max((url for url, _ in urls if f"{room}/".startswith(f"{url.rstrip('/')}/")), key=len, default="")
+    """The menu as headings with the pages under them that this person may read."""
+    entries = [
+        (heading, url_for(endpoint), label)
+        for heading, pages in menu_of(current_user.kind).items()
+        for endpoint, label in pages
+        if guards.may_list(endpoint)
+    ]
+    here = _here([url for _, url, _ in entries])
+    found: dict[str, list[dict[str, Any]]] = {}
+    for heading, url, label in entries:
+        found.setdefault(heading, []).append({"label": label, "url": url, "current": url == here})
+    return [{"heading": heading, "pages": pages} for heading, pages in found.items()]
+
+
+def _here(urls: list[str]) -> str:
+    """The longest address in the menu that begins this page's own: /files/statements before /files/."""
+    room = f"{request.path.rstrip('/')}/"
     if current_user.is_office and g.get("direction") == STATEMENT:
-        here = url_for("files.incoming")
-    return [{"label": label, "url": url, "current": url == here} for url, label in urls]
+        return url_for("files.incoming")
+    if "found_in" in g:
+        return url_for(g.found_in)
+    return max(
+        (url for url in urls if url == request.path or (url != "/" and room.startswith(f"{url.rstrip('/')}/"))),
+        key=len,
+        default="",
+    )
 
 
 def _jst(at: datetime) -> str:

@@ -44,4 +44,4 @@ def system(at: datetime | None = None) -> Actor:
 
 def command_line(at: datetime | None = None) -> Actor:
     """Whoever has a shell on the box."""
-    return Actor(label="コマンド", at=at or utc_now(), is_trusted=True)
+    return Actor(label="サーバーの管理者", at=at or utc_now(), is_trusted=True)

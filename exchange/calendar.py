@@ -1,9 +1,8 @@
 """Time in Japan: what people read and what days and months are counted by."""
 
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
-JST = ZoneInfo("Asia/Tokyo")
+from database import JST
 
 
 def japan(at: datetime) -> datetime:

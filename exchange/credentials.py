@@ -3,7 +3,7 @@
 import secrets
 import string
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import BoundedSemaphore
 
@@ -46,6 +46,11 @@ def is_right(hashed: str | None, secret: str) -> bool:
 
 def random_secret(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def has_lapsed(set_at: datetime | None, at: datetime) -> bool:
+    """Whether an initial password that was made then can't be used any more."""
+    return set_at is None or at - set_at > INITIAL_PASSWORD_LIFE
 
 
 def suggest_archive_password() -> str:

@@ -4,12 +4,12 @@ database.
 
 import json
 import os
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from database import db
-from exchange import credentials, devices, letters, people, permissions, registrations
+from exchange import credentials, devices, fund, letters, onetime, people, permissions, registrations
 from exchange.actors import Actor
 from exchange.errors import Refused
 from exchange.permissions import ALL_WORDS, CONSULTANT_WORDS
@@ -40,12 +40,12 @@ STAFF = (
 
 def seed(actor: Actor, file: Path, base_url: str) -> dict[str, Any]:
     """Make the demonstration once; asked again, what was made then. Refused in an installation with other offices."""
-    if file.exists() and people.has_fund():  # without a fund, a crash left the file before the commit
+    if file.exists() and fund.has_fund():  # without a fund, a crash left the file before the commit
         return {"base_url": base_url, **json.loads(file.read_text())}
     with db.atomic():
-        if Office.select().exists() or people.has_fund():
+        if Office.select().exists() or fund.has_fund():
             raise Refused("この環境にはすでに基金か事業所が登録されています。デモは空の環境でだけ作成できます。")
-        people.establish_fund(actor, *FUND)
+        fund.establish_fund(actor, *FUND)
         made = {"offices": _offices(actor), "staff": [_staff(actor, *one) for one in STAFF]}
         _write(file, made)
     return {"base_url": base_url, **made}
@@ -114,7 +114,9 @@ def _new_office(actor: Actor, office: Office, consultant: dict[str, Any]) -> dic
     issued = letters.issue_secrets(actor, office)
     admin = letters.admin_of(office)
     known = Membership.get(Membership.login_id == consultant["login_id"])
-    joined = people.join(actor, known.user, office, "consultant", "srHanako2", CONSULTANT_WORDS)
+    contract_number = known.office.contract_number
+    joined = people.link(Actor(admin, at=actor.at), contract_number, known.login_id, "srHanako2", CONSULTANT_WORDS)
+    people.answer(Actor(known, at=actor.at), joined, accepts=True)
     users = [_entry(admin, issued.initial_password), _entry(joined, consultant["password"])]
     return _office(office, issued.download_key, None, users)
 
@@ -135,13 +137,17 @@ def _registered(actor: Actor, member: Membership) -> dict[str, Any]:
 
 
 def _staff(actor: Actor, kind: str, login_id: str, name: str, mail: str, words: tuple[str, ...]) -> dict[str, Any]:
-    newcomer, secret = people.add_staff(actor, kind, login_id, name, mail, words)
+    member = people.add_staff(actor, kind, login_id, name, mail, words).membership
+    entry, secret = _registered(actor, member), onetime.new_totp_secret()
+    # Enrolled with a code of five minutes ago: the one that the authenticator shows now still opens the door.
+    earlier = actor.at - timedelta(minutes=5)
+    onetime.set_totp(member.user, secret, onetime.totp_now(secret, earlier), earlier)
     return {
         "name": name,
         "login_id": login_id,
-        "password": newcomer.password,
+        "password": entry["password"],
         "totp_secret": secret,
-        "permissions": sorted(newcomer.membership.words()),
+        "permissions": sorted(member.words()),
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from playhouse.migrations import Runner
 
 from database import db, open_database
-from exchange import audit, outbox, sealing, vault
+from exchange import audit, postman, sealing, vault
 from exchange.errors import NotConfigured
 
 DATABASE = "exchange.sqlite"
@@ -20,7 +20,7 @@ DEMO = "demo.json"
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
-def open_installation(folder: Path, post: outbox.Post, may_be_outdated: bool = False) -> sealing.Keys:
+def open_installation(folder: Path, post: postman.Post, may_be_outdated: bool = False) -> sealing.Keys:
     """Make what a first start needs, refuse what is not whole, and point every module at its part.
 
     NotConfigured when the keys of an existing database are missing, or migrations are due (except for `flask migrate`).
@@ -41,7 +41,7 @@ def open_installation(folder: Path, post: outbox.Post, may_be_outdated: bool = F
             _require_migrated()
         vault.configure(folder / "vault")
     audit.configure(folder / CHECKPOINTS)
-    outbox.configure(post)
+    postman.configure(post)
     return keys
 
 

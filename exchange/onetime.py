@@ -1,4 +1,4 @@
-"""The mailed one-time password (HOTP, one seed per code) and the authenticator code of the fund's people (TOTP)."""
+"""The mailed one-time password (HOTP, one seed per code), the authenticator's (TOTP), and the codes of last resort."""
 
 import base64
 import hashlib
@@ -13,7 +13,8 @@ import pyotp
 from database import db
 from exchange import audit, jobs, outbox, sealing, settings, throttle
 from exchange.actors import Actor
-from models import Membership, OneTimePassword, User
+from exchange.errors import SomeoneWasFaster
+from models import Membership, OneTimePassword, RecoveryCode, User
 
 log = logging.getLogger("todoke.onetime")
 
@@ -27,6 +28,9 @@ NUMBER_LENGTH = 6
 
 TOTP_STEP = 30  # seconds
 TOTP_DRIFT = 1  # steps either way
+CONFIRMATION_HOURS = 24  # a changed address may be confirmed a day later: inside the VPN nobody can read mail
+RECOVERY_CODES = 8
+RECOVERY_LENGTH = 10  # of NUMBER_ALPHABET: 50 bits, kept as a keyed hash
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,40 @@ def mail_code(actor: Actor, code_id: int) -> None:
         if not throttle.hit("code_total", "", actor.at):
             log.warning("no more one-time passwords are mailed this hour: the site's budget is spent")
             return
-        outbox.one_time_password(code)
-        if code.membership.user.pending_mail:
-            _void(code.membership, "mail")
-            minutes = settings.get("code_minutes")
-            outbox.mail_confirmation(_make(actor, code.membership, "mail", minutes, ""))
+        if code.membership.user.has_totp:
+            outbox.totp_in_use(code)
+        else:
+            outbox.one_time_password(code)
+        if code.membership.user.pending_mail and not _is_confirmable(actor, code.membership):
+            confirm_address(actor, code.membership)
+
+
+def confirm_address(actor: Actor, member: Membership) -> None:
+    """Mail a code to the address that is to be confirmed; called inside a transaction.
+
+    Codes sent before are void, wherever the person is a member: they may have gone to another address.
+    """
+    void(member.user, "mail")
+    outbox.mail_confirmation(_make(actor, member, "mail", CONFIRMATION_HOURS * 60, ""))
+
+
+def _is_confirmable(actor: Actor, member: Membership) -> bool:
+    """Whether a code for the changed address is on its way or in somebody's hands that still works."""
+    code = _newest(member, "mail")
+    return code is not None and code.expires_at > actor.at and max(code.tries_own, code.tries_other) < TRIES_OTHER
+
+
+def void(user: User, *purposes: str) -> None:
+    """No code of the person works any more; called by verbs, inside their transaction."""
+    mine = Membership.select(Membership.id).where(Membership.user == user)
+    OneTimePassword.update(counter=1).where(
+        OneTimePassword.membership << mine, OneTimePassword.purpose << purposes, OneTimePassword.counter == 0
+    ).execute()
+
+
+def void_at(member: Membership) -> None:
+    """No code opens this place of a person any more; called by verbs, inside their transaction."""
+    _void(member, "login")
 
 
 def is_accepted(actor: Actor, member: Membership | None, typed: str, browser_key: str, purpose: str = "login") -> bool:
@@ -119,10 +152,66 @@ def new_totp_secret() -> str:
     return pyotp.random_base32()
 
 
-def set_totp(user: User, secret: str) -> None:
-    """Enrol an authenticator; called by verbs, inside their transaction."""
-    user.totp_sealed = sealing.seal(secret.encode(), f"user/{user.uid}/totp")
-    user.save(only=[User.totp_sealed])
+def offered_totp(user: User, session_id: int) -> str:
+    """The secret that this session offers for an authenticator, without being written down; a new one after each
+    enrolment, each use of the authenticator in force and each change of the password.
+    """
+    place = f"totp/{user.uid}/{session_id}/{user.totp_step}/{user.totp_sealed}/{user.password_hash}"
+    return base64.b32encode(sealing.derive(place, SEED_BYTES)).decode()
+
+
+def totp_uri(secret: str, login_id: str, issuer: str) -> str:
+    """What the QR code of an authenticator says."""
+    return pyotp.TOTP(secret, interval=TOTP_STEP).provisioning_uri(name=login_id, issuer_name=issuer)
+
+
+def set_totp(user: User, secret: str, typed: str, at: datetime) -> list[str] | None:
+    """Enrol an authenticator that shows the right code now; its recovery codes, or None.
+
+    Called by verbs, inside their transaction.
+    """
+    step = _matching_step(secret, typed, at)
+    if step is None:
+        return None
+    sealed = sealing.seal(secret.encode(), f"user/{user.uid}/totp")
+    before = User.totp_sealed.is_null() if user.totp_sealed is None else User.totp_sealed == user.totp_sealed
+    if User.update(totp_sealed=sealed, totp_step=step).where(User.id == user.id, before).execute() != 1:
+        raise SomeoneWasFaster("認証アプリは、別の画面ですでに登録されています。")
+    return new_recovery_codes(user)
+
+
+def drop_totp(user: User) -> bool:
+    """Forget the authenticator and its recovery codes; False when there was none."""
+    RecoveryCode.delete().where(RecoveryCode.user == user).execute()
+    return User.update(totp_sealed=None).where(User.id == user.id, User.totp_sealed.is_null(False)).execute() == 1
+
+
+def new_recovery_codes(user: User) -> list[str]:
+    """Codes of last resort, `ABCDE-23456`; those before are void. Called by verbs, inside their transaction."""
+    RecoveryCode.delete().where(RecoveryCode.user == user).execute()
+    codes = ["".join(secrets.choice(NUMBER_ALPHABET) for _ in range(RECOVERY_LENGTH)) for _ in range(RECOVERY_CODES)]
+    for code in codes:
+        RecoveryCode.create(user=user, code_hash=_recovery_hash(user, code))
+    return [f"{code[:5]}-{code[5:]}" for code in codes]
+
+
+def is_recovery_like(typed: str) -> bool:
+    """Whether that has the shape of a recovery code, which no other code has."""
+    return len(typed) == RECOVERY_LENGTH and set(typed.upper()) <= set(NUMBER_ALPHABET)
+
+
+def is_recovered(user: User | None, typed: str, at: datetime) -> bool:
+    """Spend a recovery code, by compare-and-set."""
+    code_hash = _recovery_hash(user, typed.upper()) if user else ""
+    mine = RecoveryCode.user == (user.id if user else -1)
+    spent = RecoveryCode.update(used_at=at).where(
+        mine, RecoveryCode.code_hash == code_hash, RecoveryCode.used_at.is_null()
+    )
+    return spent.execute() == 1
+
+
+def _recovery_hash(user: User, code: str) -> str:
+    return sealing.derive(f"recovery/{user.uid}/{code}", 32).hex()
 
 
 def totp_now(secret: str, at: datetime) -> str:
@@ -133,13 +222,18 @@ def totp_now(secret: str, at: datetime) -> str:
 def is_totp_accepted(user: User | None, typed: str, at: datetime) -> bool:
     """Try an authenticator code; each 30-second step counts once, by compare-and-set."""
     secret = _totp_secret(user) if user and user.totp_sealed else pyotp.random_base32()
+    step = _matching_step(secret, typed, at)
+    if step is None or user is None or not user.totp_sealed:
+        return False
+    return User.update(totp_step=step).where(User.id == user.id, User.totp_step < step).execute() == 1
+
+
+def _matching_step(secret: str, typed: str, at: datetime) -> int | None:
+    """The newest 30-second step, within the drift, at which the authenticator shows what was typed."""
     now = int(at.timestamp()) // TOTP_STEP
     totp = pyotp.TOTP(secret, interval=TOTP_STEP)
-    matching = [step for step in range(now - TOTP_DRIFT, now + TOTP_DRIFT + 1) if _same(totp.generate_otp(step), typed)]
-    if not matching or user is None or not user.totp_sealed:
-        return False
-    step = max(matching)
-    return User.update(totp_step=step).where(User.id == user.id, User.totp_step < step).execute() == 1
+    steps = range(now - TOTP_DRIFT, now + TOTP_DRIFT + 1)
+    return max((step for step in steps if _same(totp.generate_otp(step), typed)), default=None)
 
 
 def browser_hash(browser_key: str) -> str:
@@ -182,6 +276,8 @@ def _void(member: Membership | None, purpose: str) -> None:
 
 def _newest(member: Membership | None, purpose: str) -> OneTimePassword | None:
     mine = OneTimePassword.membership == (member.id if member else -1)
+    if member and purpose == "mail":  # the address is the person's, whichever office the change was made at
+        mine = OneTimePassword.membership << Membership.select(Membership.id).where(Membership.user == member.user_id)
     return (
         OneTimePassword.select()
         .where(mine, OneTimePassword.purpose == purpose, OneTimePassword.counter == 0)

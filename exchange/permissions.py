@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from database import db
-from exchange import audit
+from exchange import audit, outbox
 from exchange.actors import Actor
-from exchange.errors import Forbidden
-from models import Grant, Membership, Office
+from exchange.errors import Forbidden, Refused
+from models import Grant, Membership, Office, User
 
 OFFICE_WORDS = {
     "upload": ("アップロード", "届書のZIPを登録します"),
@@ -89,6 +89,99 @@ def require_admin(actor: Actor, office: Office) -> None:
     is_admin = member is not None and member.is_active and member.kind == "office_admin" and member.office == office
     if not (is_admin or actor.is_trusted):
         refuse(actor, "staff", "この操作は事業所の管理者だけができます。管理者に依頼してください。")
+
+
+# What can be done to another person, by whom: the 管理者 to the people of the office, 職員 to the fund's own.
+ACTS = frozenset(("edit", "assign", "suspend", "end", "reset", "drop_totp", "unlock"))
+COUNTER_ACTS = {"register": ("edit", "reset", "drop_totp", "unlock"), "unlock": ("unlock",)}  # to an office's people
+
+
+def acts(actor: Actor, member: Membership) -> frozenset[str]:
+    """What the actor may do to a member; nothing at all: the member is out of reach.
+
+    Whether an act is possible at the moment is the verb's question.
+    """
+    if actor.is_trusted:
+        return ACTS
+    words = held(actor)
+    mine = actor.membership
+    if mine is None or not mine.is_active or (member.office is not None and member.office.is_closed):
+        return frozenset()
+    if mine.office_id is not None:
+        return ACTS if mine.kind == "office_admin" and mine.office_id == member.office_id else frozenset()
+    if member.is_staff:
+        # Whose authenticator is lost gets a new initial password with it: a password alone never enrols another.
+        return ACTS - {"drop_totp"} if "staff" in words else frozenset()
+    return frozenset(act for word, allowed in COUNTER_ACTS.items() if word in words for act in allowed)
+
+
+def require_act(actor: Actor, act: str, member: Membership) -> None:
+    """Forbidden unless the actor may do that to the member; the refusal is logged."""
+    if act not in ACTS:
+        raise TypeError(f"no such act: {act}")
+    if act not in acts(actor, member):
+        refuse(actor, act, "この方の登録を変更する権限がありません。管理者または基金事務局に依頼してください。")
+
+
+def assign(actor: Actor, member: Membership, word: str, is_held: bool) -> bool:
+    """Tick or clear one box; False when it was so already. TypeError for a word this kind of member cannot hold."""
+    if word not in WORDS[member.kind]:
+        raise TypeError(f"{member.kind} cannot hold {word}")
+    require_act(actor, "assign", member)
+    with db.atomic():
+        before = member.words()
+        return _decide(actor, member, before, before | {word} if is_held else before - {word})
+
+
+def preset(actor: Actor, member: Membership, words: Iterable[str]) -> bool:
+    """Exactly these words; False when it was so already."""
+    wanted = frozenset(words)
+    if not wanted <= WORDS[member.kind].keys():
+        raise TypeError(f"{member.kind} cannot hold {sorted(wanted)}")
+    require_act(actor, "assign", member)
+    with db.atomic():
+        return _decide(actor, member, member.words(), wanted)
+
+
+def _decide(actor: Actor, member: Membership, before: frozenset[str], after: frozenset[str]) -> bool:
+    if before == after:
+        return False
+    if Membership.select().where(Membership.id == member.id, Membership.ended_at.is_null()).count() != 1:
+        raise Refused("利用が終了した方の権限は変更できません。")
+    if "staff" in before - after:
+        keep_a_keeper(member)
+    Grant.delete().where(Grant.membership == member, Grant.word << list(before - after)).execute()
+    give(member, after - before)
+    facts = {"login_id": member.login_id, "before": sorted(before), "after": sorted(after)}
+    audit.record(actor, "permissions.changed", member.uid, member.office, **facts)
+    outbox.account_changed(actor, member, f"権限の変更（{_change(member, before, after)}）")
+    return True
+
+
+def _change(member: Membership, before: frozenset[str], after: frozenset[str]) -> str:
+    table = WORDS[member.kind]
+    parts = ((after - before, "を付与"), (before - after, "を解除"))
+    return "、".join("・".join(table[word][0] for word in table if word in some) + done for some, done in parts if some)
+
+
+def is_last_keeper(member: Membership) -> bool:
+    """Whether nobody else who can log in holds 職員: without one, nobody could manage the fund's people."""
+    if "staff" not in member.words() or not member.is_active:
+        return False
+    ready = (User.is_initial_password == False) & User.totp_sealed.is_null(False)  # noqa: E712 — a column
+    ready &= Membership.ends_on.is_null()
+    return not Membership.holding(None, "staff").where(Membership.id != member.id, ready).exists()
+
+
+LAST_KEEPER = (
+    "「職員」の権限を持つ方がほかにいなくなるため、できません。先にほかの職員に「職員」の権限を付与してください。"
+)
+
+
+def keep_a_keeper(member: Membership) -> None:
+    """Refused when the member is the last one with 職員; called by verbs, inside their transaction."""
+    if is_last_keeper(member):
+        raise Refused(LAST_KEEPER)
 
 
 def label(actor: Actor, word: str) -> str:

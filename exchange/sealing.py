@@ -110,6 +110,11 @@ def unseal(sealed: str, place: str) -> bytes:
         raise Unsealable("changed or moved") from error
 
 
+def derive(place: str, size: int) -> bytes:
+    """Bytes that only this installation can make, always the same for a `place`; at most 64."""
+    return hashlib.blake2b(place.encode(), key=keys().sealing, digest_size=size, person=b"todoke derive").digest()
+
+
 def sign(message: bytes) -> str:
     """Ed25519 signature of the installation, base64."""
     return base64.b64encode(SigningKey(keys().signing).sign(message).signature).decode()

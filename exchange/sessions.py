@@ -6,17 +6,19 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from database import db
 from exchange import audit, credentials, onetime, outbox, throttle
 from exchange.actors import Actor
-from exchange.errors import Refused, TooMany
-from models import LoginSession, Membership, User
+from exchange.errors import Refused, SomeoneWasFaster, TooMany
+from models import AuditEntry, LoginSession, Membership, User
 
 ABSOLUTE = timedelta(minutes=90)
 IDLE = timedelta(minutes=30)
 CODE_STAGE = timedelta(minutes=15)  # between the one-time password and the login password
 TOUCH_EVERY = timedelta(seconds=15)
+FRESH = timedelta(minutes=10)  # after which sensitive acts ask for the login password again
 TOKEN_BYTES = 32
 
 WRONG_CODE = (
@@ -25,6 +27,10 @@ WRONG_CODE = (
 )
 WRONG_PASSWORD = (
     "ユーザーIDまたはログインパスワードが正しくありません。大文字・小文字と入力モードをご確認ください。"
+    "5回続けて間違えると30分間ログインできなくなります。"
+)
+WRONG_AGAIN = (
+    "ログインパスワードが正しくありません。大文字・小文字と入力モードをご確認ください。"
     "5回続けて間違えると30分間ログインできなくなります。"
 )
 WRONG_STAFF = (
@@ -61,10 +67,10 @@ def pass_code(actor: Actor, contract_number: str, login_id: str, typed: str, bro
     if not throttle.hit("auth_address", throttle.network(actor.address), actor.at):
         raise TooMany(CROWDED)
     member = Membership.at_door(contract_number, login_id)
-    if not onetime.is_accepted(actor, member, typed, browser_key):
+    if not _is_code_right(actor, member, typed, browser_key):
         with db.atomic():
-            office = member.office if member else None
-            audit.record(actor, "code.refused", office=office, why="wrong" if member else "unknown")
+            office, person = (member.office, member.user.uid) if member else (None, "")
+            audit.record(actor, "code.refused", person, office, why="wrong" if member else "unknown")
         raise Refused(WRONG_CODE)
     assert member is not None  # no code is accepted for nobody
     with db.atomic():
@@ -73,16 +79,65 @@ def pass_code(actor: Actor, contract_number: str, login_id: str, typed: str, bro
     return token
 
 
+def _is_code_right(actor: Actor, member: Membership | None, typed: str, browser_key: str) -> bool:
+    """The authenticator's code, or a recovery code, for whoever has enrolled one; the mailed code for all others."""
+    if member is None or not member.user.has_totp:
+        if onetime.is_recovery_like(typed):
+            onetime.is_recovered(None, typed, actor.at)  # as many statements as for those who have such codes
+        return onetime.is_accepted(actor, member, typed, browser_key)
+    if not throttle.hit_here("totp", member.uid, actor.address, actor.at, _is_known(actor, member)):
+        return False
+    is_right = _is_app_right(_as(actor, member), member, typed)
+    if is_right:
+        throttle.clear_here("totp", member.uid, actor.address)
+    else:
+        _tell_of_lock(actor, member, "totp", member.uid)
+    return is_right
+
+
+def _is_known(actor: Actor, member: Membership | None) -> bool:
+    """Whether this person has logged in from this network within a quarter of a year."""
+    logins = AuditEntry.select(AuditEntry.address).where(
+        AuditEntry.subject == (member.user.uid if member else "-"),
+        AuditEntry.action == "login.succeeded",
+        AuditEntry.at > actor.at - timedelta(days=90),
+    )
+    return throttle.network(actor.address) in {throttle.network(entry.address) for entry in logins.distinct()}
+
+
+def _tell_of_lock(actor: Actor, member: Membership, kind: str, who: str) -> None:
+    """When the try just counted was the last one allowed, from this network or from all."""
+    reached = [throttle.has_just_reached(*key) for key in throttle.keys_here(kind, who, [actor.address])]
+    if True not in reached:
+        return
+    with db.atomic():
+        audit.record(actor, "login.locked", member.user.uid, member.office, minutes=_lock_minutes(kind))
+        outbox.password_locked(member, _lock_minutes(kind))
+
+
+def _is_app_right(actor: Actor, member: Membership, typed: str) -> bool:
+    """Spend an authenticator's code or a recovery code; the person is told of the latter."""
+    if not onetime.is_recovery_like(typed):
+        return onetime.is_totp_accepted(member.user, typed, actor.at)
+    with db.atomic():
+        if not onetime.is_recovered(member.user, typed, actor.at):
+            return False
+        left = member.user.recovery_codes_left
+        audit.record(actor, "login.recovered", member.user.uid, left=left)
+        outbox.account_changed(actor, member, f"回復コードによる認証（残り{left}個）")
+    return True
+
+
 def pass_password(actor: Actor, session: LoginSession, login_id: str, password: str) -> str:
     """Third step: ends the person's other sessions and gives the token of the new one."""
     member = session.membership
     actor = _as(actor, member)
-    if not throttle.hit("password", member.uid, actor.at):
+    if not throttle.hit("password", member.user.uid, actor.at):
         raise TooMany(LOCKED)
     is_right = credentials.is_right(member.user.password_hash, password)
     if not is_right or login_id != member.login_id:
-        _refuse_password(actor, member)
-    throttle.clear("password", member.uid)
+        _refuse_password(actor, member, WRONG_PASSWORD)
+    throttle.clear("password", member.user.uid)
     _require_usable(actor, member)
     with db.atomic():
         end_all(actor, member.user, "newer")
@@ -95,21 +150,18 @@ def log_in_staff(actor: Actor, login_id: str, password: str, code: str) -> str:
     """The fund's people: password and authenticator in one step, one answer for every wrong reason."""
     if not throttle.hit("auth_address", throttle.network(actor.address), actor.at):
         raise TooMany(CROWDED)
-    here = f"{login_id}/{throttle.network(actor.address)}"
-    _count_staff_try(actor, login_id, here)
     member = Membership.staff_at_door(login_id)
+    if not throttle.hit_here("staff", login_id, actor.address, actor.at, _is_known(actor, member)):
+        raise TooMany(LOCKED)
     is_right = credentials.is_right(member.user.password_hash if member else None, password)
     # The authenticator's step is spent only behind a right password.
-    if not is_right or member is None or not onetime.is_totp_accepted(member.user, code, actor.at):
-        with db.atomic():
-            audit.record(actor, "login.refused", member.user.uid if member else "", why="staff")
-            if throttle.is_spent("staff", here, actor.at) and member:
-                audit.record(actor, "login.locked", member.user.uid, minutes=_lock_minutes("staff"))
-                outbox.password_locked(member, _lock_minutes("staff"))
-        raise Refused(WRONG_STAFF)
-    throttle.clear("staff", here)
-    throttle.clear("staff_total", login_id)
+    if not is_right and onetime.is_recovery_like(code):
+        onetime.is_recovered(None, code, actor.at)  # as many statements as behind a right password
+    if not is_right or member is None or not _is_staff_code_right(actor, member, code):
+        _refuse_staff(actor, login_id, member)
+    throttle.clear_here("staff", login_id, actor.address)
     actor = _as(actor, member)
+    _require_living_password(actor, member)
     with db.atomic():
         end_all(actor, member.user, "newer")
         token = _start(actor, member, "in")
@@ -117,16 +169,68 @@ def log_in_staff(actor: Actor, login_id: str, password: str, code: str) -> str:
     return token
 
 
-def _count_staff_try(actor: Actor, login_id: str, here: str) -> None:
-    """TooMany for a network that has failed too often, and, while many networks fail, for each that has failed once.
+def _is_staff_code_right(actor: Actor, member: Membership, typed: str) -> bool:
+    """At the first login there is no authenticator yet: nothing but its enrolment can be reached then."""
+    if not member.user.has_totp:
+        return member.user.is_initial_password
+    return _is_app_right(_as(actor, member), member, typed)
 
-    So strangers with many addresses can't keep a clerk out who makes no mistake.
+
+def _refuse_staff(actor: Actor, login_id: str, member: Membership | None) -> NoReturn:
+    with db.atomic():
+        audit.record(actor, "login.refused", member.user.uid if member else "", why="staff")
+    if member:
+        _tell_of_lock(actor, member, "staff", login_id)
+    raise Refused(WRONG_STAFF)
+
+
+def is_fresh(session: LoginSession, at: datetime) -> bool:
+    """Whether the login password was typed in this session within the last ten minutes."""
+    return session.confirmed_at is not None and at - session.confirmed_at < FRESH
+
+
+def confirm(actor: Actor, session: LoginSession, password: str) -> None:
+    """The login password typed again, before a sensitive act; wrong ones count like those at the login."""
+    require_password(actor, password)
+    with db.atomic():
+        LoginSession.update(confirmed_at=actor.at).where(LoginSession.id == session.id).execute()
+        audit.record(actor, "password.confirmed", session.membership.user.uid)
+    session.confirmed_at = actor.at
+
+
+def require_password(actor: Actor, password: str) -> None:
+    """Refused, and counted, unless it is the actor's login password; TooMany when the limit is reached."""
+    member = actor.membership
+    assert member is not None  # the routes are for logged-in people
+    if not throttle.hit("password", member.user.uid, actor.at):
+        raise TooMany(LOCKED)
+    if not credentials.is_right(member.user.password_hash, password):
+        _refuse_password(actor, member, WRONG_AGAIN)
+    throttle.clear("password", member.user.uid)
+
+
+def renew(session: LoginSession, **columns: object) -> str:
+    """Another token for the same session, which may change on the way: the old cookie is dead.
+
+    Called by verbs, inside their transaction; SomeoneWasFaster when the session is over.
     """
-    is_first = not throttle.is_tried("staff", here, actor.at)
-    if not throttle.hit("staff", here, actor.at):
-        raise TooMany(LOCKED)
-    if not throttle.hit("staff_total", login_id, actor.at) and not is_first:
-        raise TooMany(LOCKED)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    renewed = LoginSession.update(token_hash=_hash(token), **columns).where(
+        LoginSession.id == session.id, LoginSession.token_hash == session.token_hash, LoginSession.ended_at.is_null()
+    )
+    if renewed.execute() != 1:
+        raise SomeoneWasFaster("別の画面で操作が行われたため、この画面では続けられません。画面を開き直してください。")
+    return token
+
+
+def switch(actor: Actor, session: LoginSession, member: Membership) -> str:
+    """事業所の切替: the same person goes on at another of his places, for the rest of the session's time."""
+    if member.user_id != session.membership.user_id or member not in member.user.places():
+        raise Refused("この事業所へは切り替えられません。利用が終了したか、停止されています。")
+    with db.atomic():
+        token = renew(session, membership=member)
+        audit.record(_as(actor, member), "office.switched", member.uid, login_id=member.login_id)
+    return token
 
 
 def resume(token: str, stage: str, at: datetime) -> LoginSession | Ended | None:
@@ -159,11 +263,19 @@ def log_out(actor: Actor, session: LoginSession) -> None:
             audit.record(actor, "logout.done", session.membership.user.uid, why="logout")
 
 
-def end_all(actor: Actor, user: User, why: str) -> None:
-    """End every session of a person; called by verbs, inside their transaction."""
+def end_all(actor: Actor, user: User, why: str, but: LoginSession | None = None) -> None:
+    """End every session of a person, or every other one; called by verbs, inside their transaction."""
     mine = Membership.select(Membership.id).where(Membership.user == user)
+    others = LoginSession.id != (but.id if but else -1)
     LoginSession.update(ended_at=actor.at, ended_because=why).where(
-        LoginSession.membership << mine, LoginSession.ended_at.is_null()
+        LoginSession.membership << mine, LoginSession.ended_at.is_null(), others
+    ).execute()
+
+
+def end_at(actor: Actor, member: Membership) -> None:
+    """End the sessions at one place of a person; called by verbs, inside their transaction."""
+    LoginSession.update(ended_at=actor.at, ended_because="ended").where(
+        LoginSession.membership == member, LoginSession.ended_at.is_null()
     ).execute()
 
 
@@ -172,25 +284,29 @@ def sweep(at: datetime) -> None:
     LoginSession.delete().where(LoginSession.started_at < at - timedelta(days=7)).execute()
 
 
-def _refuse_password(actor: Actor, member: Membership) -> None:
+def _refuse_password(actor: Actor, member: Membership, sentence: str) -> NoReturn:
     with db.atomic():
         audit.record(actor, "login.refused", member.user.uid, why="password")
-        is_locked = throttle.is_spent("password", member.uid, actor.at)
+        is_locked = throttle.is_spent("password", member.user.uid, actor.at)
         if is_locked:
             audit.record(actor, "login.locked", member.user.uid, minutes=_lock_minutes("password"))
             outbox.password_locked(member, _lock_minutes("password"))
-    raise TooMany(LOCKED) if is_locked else Refused(WRONG_PASSWORD)
+    raise TooMany(LOCKED) if is_locked else Refused(sentence)
 
 
 def _require_usable(actor: Actor, member: Membership) -> None:
-    user, office = member.user, member.office
-    lapsed = user.password_set_at is None or actor.at - user.password_set_at > credentials.INITIAL_PASSWORD_LIFE
-    if user.is_initial_password and lapsed:
-        _log_refusal(actor, member, "initial password lapsed")
-        raise Refused(INITIAL_LAPSED)
-    if office is not None and not office.has_active_device():
+    _require_living_password(actor, member)
+    # A device serves the person at all of his offices.
+    if not any(place.office.has_active_device() for place in member.user.places() if place.office):
         _log_refusal(actor, member, "no active device")
         raise NoDevice(NO_DEVICE)
+
+
+def _require_living_password(actor: Actor, member: Membership) -> None:
+    user = member.user
+    if user.is_initial_password and credentials.has_lapsed(user.password_set_at, actor.at):
+        _log_refusal(actor, member, "initial password lapsed")
+        raise Refused(INITIAL_LAPSED)
 
 
 def _log_refusal(actor: Actor, member: Membership, why: str) -> None:
@@ -218,6 +334,7 @@ def _start(actor: Actor, member: Membership, stage: str) -> str:
         address=actor.address,
         started_at=actor.at,
         seen_at=actor.at,
+        confirmed_at=actor.at if stage == "in" else None,
     )
     return token
 

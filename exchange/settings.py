@@ -1,34 +1,93 @@
-"""What the fund decides: every setting with its type, default and label; the rows hold only what differs."""
+"""What the fund decides: every setting with its type, default and words; the rows hold only what differs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from exchange import normalise
 from models import Setting
+
+SHOWN, NOTICE, LOGIN, DOCUMENTS = "基金の表示", "お知らせ", "ログイン", "届書と帳票"
 
 
 @dataclass(frozen=True)
 class Declared:
+    """`explanation`: what it does and for whom, one sentence or two. `unit` follows the number."""
+
     kind: type[Any]
     default: Any
+    group: str
     label: str
+    explanation: str
     bounds: tuple[int, int] | None = None  # lowest and highest
-    choices: tuple[str, ...] = ()  # the only values, if there are any
+    unit: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)  # value → label: the only values, if there are any
+    longest: int = 0  # characters of a text
+    is_long: bool = False  # a text of several lines
+    is_needed: bool = False  # a text that can't be empty
 
 
 DECLARED: dict[str, Declared] = {
-    "service_name": Declared(str, "企業年金電子連携サービス", "サービス名"),
-    "fund_name": Declared(str, "", "基金名"),
-    "fund_contact": Declared(str, "", "問い合わせ先"),
-    "credential_line": Declared(str, "", "フッターに表示する指定・認定の記載"),
-    "code_minutes": Declared(int, 10, "ワンタイムパスワードの有効時間（分）", (5, 30)),
-    "password_length": Declared(int, 12, "ログインパスワードの最小文字数", (12, 64)),
-    "pickup_days": Declared(int, 7, "受取要求からダウンロードできる日数", (1, 31)),
-    "statement_second_clerk": Declared(bool, False, "帳票は作成者以外の職員が承認する"),
+    "service_name": Declared(
+        *(str, "企業年金電子連携サービス", SHOWN, "サービス名"),
+        "全員の画面の左上と、メールの差出人に表示します。",
+        longest=50,
+        is_needed=True,
+    ),
+    "fund_name": Declared(
+        *(str, "", SHOWN, "基金名"),
+        "全員の画面と、事業所へのメール・書面に表示します。",
+        longest=100,
+        is_needed=True,
+    ),
+    "fund_contact": Declared(
+        *(str, "", SHOWN, "問い合わせ先"),
+        "全員の画面の下と、事業所へのメール・書面に表示します。担当課・電話番号・受付時間などを書きます。",
+        longest=200,
+    ),
+    "credential_line": Declared(
+        *(str, "", SHOWN, "フッターに表示する指定・認定の記載"),
+        "全員の画面の下に表示します。空欄のあいだは表示しません。",
+        longest=200,
+    ),
+    "notice": Declared(
+        *(str, "", NOTICE, "お知らせの文面"),
+        "休業日やシステムの停止予定などを、全員の画面の上に表示します。ログイン前の方にも見えるため、"
+        "個人の名前や番号は書かないでください。空欄のあいだは表示しません。改行できます。",
+        longest=400,
+        is_long=True,
+    ),
+    "notice_kind": Declared(
+        *(str, "info", NOTICE, "お知らせの種類"),
+        "「注意」は、停止予定など、全員に必ず読んでほしいときに選びます。",
+        choices={"info": "お知らせ", "warning": "注意"},
+    ),
+    "code_minutes": Declared(
+        *(int, 10, LOGIN, "ワンタイムパスワードの有効時間"),
+        "事業所の利用者にメールで送るワンタイムパスワードを、発行してから使える時間です。",
+        (5, 30),
+        "分",
+    ),
+    "password_length": Declared(
+        *(int, 12, LOGIN, "ログインパスワードの最小文字数"),
+        "事業所の利用者と職員が、次にログインパスワードを決めるときから当てはまります。",
+        (12, 64),
+        "文字",
+    ),
+    "pickup_days": Declared(
+        *(int, 7, DOCUMENTS, "受取要求からダウンロードできる日数"),
+        "事業所は、この日数を過ぎると、帳票の受取要求をやり直します。すでに受取要求された帳票にも当てはまります。",
+        (1, 31),
+        "日",
+    ),
+    "statement_second_clerk": Declared(
+        *(bool, False, DOCUMENTS, "帳票は作成者以外の職員が承認する"),
+        "チェックを入れると、職員は自分で作成した帳票を承認できなくなります。",
+    ),
     "zipcrypto": Declared(
-        str,
-        "warn",
-        "ZipCrypto で暗号化されたZIP（warn 警告して受付 / refuse 受け付けない）",
-        choices=("warn", "refuse"),
+        *(str, "warn", DOCUMENTS, "ZipCrypto で暗号化されたZIP"),
+        "事業所が、古くて弱い暗号方式のZIPで届書を登録したときの扱いです。",
+        choices={"warn": "警告して受け付ける", "refuse": "受け付けない"},
     ),
 }
 
@@ -52,10 +111,48 @@ def put(key: str, value: Any) -> None:
     TypeError or ValueError for a value it can't take.
     """
     declared = DECLARED[key]
-    if not isinstance(value, declared.kind) or (declared.kind is int and isinstance(value, bool)):
+    if not _is_of(declared.kind, value):
         raise TypeError(f"{key} takes {declared.kind.__name__}")
-    if declared.bounds and not declared.bounds[0] <= value <= declared.bounds[1]:
-        raise ValueError(f"{key} takes {declared.bounds[0]} to {declared.bounds[1]}")
-    if declared.choices and value not in declared.choices:
-        raise ValueError(f"{key} takes {' or '.join(declared.choices)}")
+    sentence = problem(key, value)
+    if sentence:
+        raise ValueError(f"{key}: {sentence}")
     Setting.insert(key=key, value=value).on_conflict_replace().execute()
+
+
+def problem(key: str, value: Any) -> str | None:
+    """Why a setting can't take this value, as a sentence for whoever typed it; None if it can."""
+    declared = DECLARED[key]
+    is_of_kind = _is_of(declared.kind, value)
+    if declared.bounds:
+        low, high = declared.bounds
+        is_within = is_of_kind and low <= value <= high
+        return None if is_within else f"{low}～{high}{declared.unit}の範囲で、数字だけで入力してください。"
+    if not is_of_kind or (declared.choices and value not in declared.choices):
+        return "表示されているものの中から選んでください。"
+    if declared.is_needed and not value:
+        return "空欄にはできません。入力してください。"
+    if declared.longest and len(value) > declared.longest:
+        return f"{declared.longest}文字までで入力してください。今は{len(value)}文字あります。"
+    return None
+
+
+def tidy(key: str, value: Any) -> Any:
+    """A text without hidden characters, in one line or, where several may be, in lines; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    if not DECLARED[key].is_long:
+        return normalise.text(value)
+    lines = value[: normalise.LONGEST].splitlines()
+    return "\n".join(normalise.text(line) for line in lines).strip("\n")
+
+
+def spoken(key: str, value: Any) -> str:
+    """How a person reads the value: 10分, 警告して受け付ける, チェックあり."""
+    declared = DECLARED[key]
+    if declared.kind is bool:
+        return "チェックあり" if value else "チェックなし"
+    return declared.choices.get(value, f"{value}{declared.unit}") or "空欄"
+
+
+def _is_of(kind: type[Any], value: Any) -> bool:
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,8 +31,15 @@ LIMITS = {
     "password": Limit(5, timedelta(minutes=30)),  # wrong passwords of one member
     "staff": Limit(5, timedelta(minutes=30)),  # wrong logins of one of the fund's people from one network,
     "staff_total": Limit(50, timedelta(minutes=30)),  # and from all of them: a stranger can't lock a clerk out alone
+    "totp": Limit(5, timedelta(minutes=30)),  # wrong authenticator codes of one office member from one network,
+    "totp_total": Limit(50, timedelta(minutes=30)),  # and from all of them
     "mail_code": Limit(5, timedelta(minutes=30)),  # wrong codes for a changed address
+    "unlock": Limit(5, timedelta(days=1)),  # locks of one member taken away before their time
+    "mail_again": Limit(3, timedelta(minutes=15)),  # codes sent to an address that is to be confirmed
+    "link": Limit(20, timedelta(days=1)),  # consultants that an office has asked for
 }
+
+LONGEST_LOCK = timedelta(minutes=30)  # of the limits that are counted by network
 
 _HIT = """
 INSERT INTO throttle (kind, key_hash, started_at, count) VALUES (?, ?, ?, 1)
@@ -58,11 +66,52 @@ def is_tried(kind: str, key: str, at: datetime) -> bool:
     return row is not None and row.started_at > at - LIMITS[kind].window
 
 
+def hit_here(kind: str, who: str, address: str, at: datetime, is_known: bool) -> bool:
+    """Count a try for somebody from a network, under the limits `kind` and, over all networks, `kind`_total.
+
+    When many networks have failed, only the person's own go on (`is_known`): strangers with many addresses can neither
+    guess on nor keep the person out.
+    """
+    here = f"{who}/{network(address)}"
+    return hit(kind, here, at) and (hit(f"{kind}_total", who, at) or is_known)
+
+
+def keys_here(kind: str, who: str, addresses: Iterable[str]) -> list[tuple[str, str]]:
+    """(limit, whose tries) under which `hit_here` counts somebody from these addresses, and from all together."""
+    places = {network(address) for address in addresses}
+    return [(f"{kind}_total", who), *((kind, f"{who}/{place}") for place in places)]
+
+
+def clear_here(kind: str, who: str, address: str) -> None:
+    """Forget what `hit_here` has counted from there, and from everywhere together."""
+    for limit, whose in keys_here(kind, who, [address]):
+        clear(limit, whose)
+
+
+def spent(keys: Collection[tuple[str, str]], at: datetime) -> set[tuple[str, str]]:
+    """Those of (limit, whose tries) of which the next try would be refused; one query."""
+    hashes = {(kind, _hash(key)): (kind, key) for kind, key in keys}
+    rows = Throttle.select().where(Throttle.key_hash << [key_hash for _, key_hash in hashes])
+    return {
+        hashes[row.kind, row.key_hash]
+        for row in rows
+        if (row.kind, row.key_hash) in hashes
+        and row.count >= LIMITS[row.kind].tries
+        and row.started_at > at - LIMITS[row.kind].window
+    }
+
+
 def is_spent(kind: str, key: str, at: datetime) -> bool:
     """Whether the next try would be refused; counts nothing."""
     limit = LIMITS[kind]
     row = Throttle.get_or_none(Throttle.kind == kind, Throttle.key_hash == _hash(key))
     return row is not None and row.count >= limit.tries and row.started_at > at - limit.window
+
+
+def has_just_reached(kind: str, key: str) -> bool:
+    """Whether the try just counted was the last one allowed: the moment to tell of it, once."""
+    row = Throttle.get_or_none(Throttle.kind == kind, Throttle.key_hash == _hash(key))
+    return row is not None and row.count == LIMITS[kind].tries
 
 
 def clear(kind: str, key: str) -> None:

@@ -5,10 +5,10 @@ typed again.
 STATEMENTS = """
 ALTER TABLE "membership" ADD COLUMN "invited_at" DATETIME;
 ALTER TABLE "membership" ADD COLUMN "disabled_at" DATETIME;
+ALTER TABLE "membership" ADD COLUMN "ends_on" DATE;
 UPDATE "membership" SET
   "disabled_at" = (SELECT "disabled_at" FROM "user" WHERE "user"."id" = "membership"."user_id");
 ALTER TABLE "user" DROP COLUMN "disabled_at";
-ALTER TABLE "user" ADD COLUMN "totp_offered" TEXT;
 ALTER TABLE "login_session" ADD COLUMN "confirmed_at" DATETIME;
 CREATE TABLE "recovery_code" (
   "id" INTEGER NOT NULL PRIMARY KEY,

@@ -15,8 +15,8 @@ SILENT = {"script", "style", "title", "code", "pre", "template"}
 # Latin letters that a Japanese office reads every day; single letters are names of devices and users.
 KNOWN_WORDS = {
     *("PC", "VPN", "ZIP", "Zip", "zip", "PDF", "pdf", "CSV", "csv", "ID", "KB", "MB", "GB", "AES", "SHA"),
-    *("CapsLock", "Windows", "Deflate", "ZipCrypto", "ABC", "XYZ", "QRS", "todoke", "kikinKiku"),
-    *("VPN_NETWORKS", "STAFF_NETWORKS"),
+    *("CapsLock", "Ctrl", "Windows", "Deflate", "ZipCrypto", "ABC", "XYZ", "QRS", "UVW", "todoke", "kikinKiku"),
+    *("VPN_NETWORKS", "STAFF_NETWORKS", "QR", "Google", "Microsoft", "Authenticator"),
 }
 
 

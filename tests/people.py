@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 import commands
 from database import utc_now
-from exchange import archives, inspections, jobs, outbox, sessions, statements, transfers, vault
+from exchange import archives, inspections, jobs, postman, sessions, statements, transfers, vault
 from exchange.actors import Actor, system
 from models import FILING, STATEMENT, DocumentKind, Membership, Office, Transfer
 
@@ -161,7 +161,7 @@ class Browser:
 
 def mails(folder: Path) -> list[dict[str, Any]]:
     """The .eml files of a demonstration, newest first."""
-    return [outbox.read_eml(folder / name) for name in outbox.eml_names(folder)]
+    return [postman.read_eml(folder / name) for name in postman.eml_names(folder)]
 
 
 def told(app: Flask, subject: str = "") -> set[tuple[str, str]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from database import db
-from exchange import installation, onetime, outbox
+from exchange import installation, onetime, postman
 
 IS_SOAK = os.environ.get("TODOKE_SOAK") == "1"
 PATIENCE = 60  # seconds until a test gives up on its processes
@@ -26,10 +26,10 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["app", "tests.processes"])
 
 
-def post(**more: Any) -> outbox.Post:
-    """An outbox without a server of its own; `more` as in outbox.Post."""
+def post(**more: Any) -> postman.Post:
+    """An outbox without a server of its own; `more` as in postman.Post."""
     facts = {"base_url": "https://todoke.example", "sender": "todoke@todoke.example", "starttls": False, **more}
-    return outbox.Post(templates=TEMPLATES, code_of=onetime.code_of, **facts)
+    return postman.Post(templates=TEMPLATES, code_of=onetime.code_of, **facts)
 
 
 def together(instance: Path, works: list[tuple[Any, ...]]) -> list[Any]:

@@ -16,21 +16,26 @@ from werkzeug.routing import Rule
 from app import create_app
 from blueprints import auth
 from database import db, utc_now
-from exchange import archive_passwords, pickups, registrations, sessions
+from exchange import archive_passwords, onetime, people, pickups, registrations, sessions
 from exchange.actors import Actor, command_line
-from exchange.permissions import OFFICE_WORDS
+from exchange.permissions import FUND_WORDS, OFFICE_WORDS
 from exchange.registration_file import RegistrationFile, Row
 from models import Device, Grant, Membership, Office, Transfer, User
 from tests.people import Browser, Cast, aes_zip, filing, inspect, statement, uploads
 
 FOREIGN_PASSWORD = "Foreign#Archive#2026"
 ONE_WORD = tuple(f"only_{word}" for word in OFFICE_WORDS)
-OVER = ("disabled", "ended", "closed")
-GATED = ("jiro", "hanako_at_xyz")
-OF_ABC = ("taro", "jun", "hanako", "wordless", *ONE_WORD)
-OF_FUND = ("kiku", "ume", "clerk")
+FUND_ONE_WORD = tuple(f"fund_{word}" for word in ("staff", "register", "audit", "settings"))
+OVER = ("disabled", "ended", "invited", "closed")
+# Whoever still owes a page of the first login: the office's, the own one, somebody else's, the authenticator's.
+GATED = ("jiro", "fresh", "hanako_at_xyz", "newcomer")
+OF_ABC = ("taro", "jun", "hanako", "wordless", *ONE_WORD)  # hanako works at XYZ工業 as well
+OF_FUND = ("kiku", "ume", "clerk", *FUND_ONE_WORD)
 PRINCIPALS = ("stranger", "code_passed", *GATED, *OF_ABC, *OF_FUND, "dai", *OVER)
-ONE_OF_EACH = ("stranger", "code_passed", *GATED, "taro", "hanako", "wordless", "kiku", "clerk", "dai", "disabled")
+ONE_OF_EACH = (
+    *("stranger", "code_passed", *GATED, "taro", "hanako", "wordless"),
+    *("kiku", "clerk", "fund_staff", "fund_register", "dai", "disabled"),
+)
 MISSING = "0" * 32  # an id that nothing has
 
 # The document whose state lets the act succeed; "filing uploaded" for the others.
@@ -48,11 +53,15 @@ DOCUMENTS = {
     "statements.move/recall": "statement delivered",
 }
 
+# Rooms whose pages are about a person.
+ABOUT = {"users": "target", "account": "invited"}
+
 
 @dataclass
 class Stage:
-    """`transfers`: "filing uploaded" … → row; `foreign`: the same words → a row of the other office or not yet
-    visible.
+    """`members`: principals, and those whom an act can be about: `target` (ABC商事), `rei` (the admin of UVW商会, an
+    office that has invited Hanako), `other_invited`. `transfers`: "filing uploaded" … → row; `foreign`: the same words
+    → a row of the other office or not yet visible.
     """
 
     app: Flask
@@ -76,7 +85,10 @@ class Stage:
         return browser
 
     def holds(self, name: str, word: str) -> bool:
-        return name in self.members and word in self.members[name].words()
+        """Whether that principal holds the word, or is the 管理者 of an office if the word is "admin"."""
+        if name not in self.members:
+            return False
+        return self.members[name].kind == "office_admin" if word == "admin" else word in self.members[name].words()
 
 
 @contextmanager
@@ -91,21 +103,31 @@ def opened(staged: tuple[Path, dict], folder: Path, **config: Any) -> Iterator[S
 
 def build(app: Flask, cast: Cast) -> Stage:
     stage = Stage(app, cast)
+    members = stage.members
     for name in ("taro", "jun", "hanako", "jiro", "hanako_at_xyz", "kiku", "ume", "dai"):
-        stage.members[name] = cast.member(name)
-    stage.members["wordless"] = _member(cast.abc, "staff", "noWords01")
+        members[name] = cast.member(name)
+    members["wordless"] = _member(cast.abc, "staff", "noWords01")
     for word in OFFICE_WORDS:
-        stage.members[f"only_{word}"] = _member(cast.abc, "staff", f"only{word.title()}", word)
-    stage.members["clerk"] = _member(None, "fund", "clerkNo01")
-    stage.members["disabled"] = _member(cast.abc, "staff", "disabled1", *OFFICE_WORDS)
-    stage.members["ended"] = _member(cast.abc, "staff", "ended0001", *OFFICE_WORDS)
-    _add_foreign_office(stage)
+        members[f"only_{word}"] = _member(cast.abc, "staff", f"only{word.title()}01", word)
+    members["fresh"] = _at_first_login(_member(cast.abc, "staff", "fresh0001", *OFFICE_WORDS))
+    members["disabled"] = _member(cast.abc, "staff", "disabled1", *OFFICE_WORDS)
+    members["ended"] = _member(cast.abc, "staff", "ended0001", *OFFICE_WORDS)
+    members["target"] = _with_authenticator(_member(cast.abc, "staff", "target001", "upload"))
+    _add_funds_people(stage)
+    members["closed"] = _foreign_admin("00103", "QRS物産株式会社", "qrsSabu01")
+    members["rei"] = _foreign_admin("00104", "UVW商会株式会社", "uvwReiko1")
+    members["invited"] = _invite(stage, "hanako", "srHanako9")
+    members["other_invited"] = _invite(stage, "other_consultant", "srOther09")
     _add_transfers(stage)
+    for slot in range(4, 40):  # room for another user
+        Device.create(office=cast.abc, slot=slot, state="active")
     return stage
 
 
 def close_doors(stage: Stage) -> None:
-    """Disable, end and close what OVER names; their browsers must have been opened before."""
+    """Disable, end and close what OVER names (the invited has never been in); their browsers must have been opened
+    before.
+    """
     members = stage.members
     Membership.update(disabled_at=utc_now()).where(Membership.id == members["disabled"].id).execute()
     Membership.update(ended_at=utc_now()).where(Membership.id == members["ended"].id).execute()
@@ -126,16 +148,37 @@ def _member(office: Office | None, kind: str, login_id: str, *words: str) -> Mem
     return member
 
 
-def _add_foreign_office(stage: Stage) -> None:
-    """QRS物産: settled like ABC商事, with documents that nobody else may know of; `closed` is its admin."""
+def _at_first_login(member: Membership) -> Membership:
+    User.update(is_initial_password=True).where(User.id == member.user_id).execute()
+    Membership.update(ready_at=None).where(Membership.id == member.id).execute()
+    return Membership.get_by_id(member.id)
+
+
+def _with_authenticator(member: Membership) -> Membership:
+    """With an authenticator that nobody has in hand."""
+    secret, at = onetime.new_totp_secret(), utc_now()
+    assert onetime.set_totp(member.user, secret, onetime.totp_now(secret, at), at)
+    return Membership.get_by_id(member.id)
+
+
+def _add_funds_people(stage: Stage) -> None:
+    """`clerk` holds no word at all; `newcomer` has no authenticator yet."""
+    for name in ("clerk", *FUND_ONE_WORD):
+        words = name.partition("_")[2:] if name != "clerk" else ()
+        stage.members[name] = _with_authenticator(_member(None, "fund", name.replace("_", "") + "01", *words))
+    stage.members["newcomer"] = _at_first_login(_member(None, "fund", "newcomer1", *FUND_WORDS))
+
+
+def _foreign_admin(number: str, name: str, login_id: str) -> Membership:
+    """The admin of an office settled like ABC商事, of whose people and documents nobody else may know."""
     values: dict[str, Any] = {
         "entered_on": "2026-04-01",
-        "office_number": "00103",
-        "name": "己原　三郎",
+        "office_number": number,
+        "name": f"己原　{login_id}",
         "kana": "ツチハラ　サブロウ",
-        "mail": "saburo@qrs-bussan.example",
-        "login_id": "qrsSabu01",
-        "office_name": "QRS物産株式会社",
+        "mail": f"{login_id.lower()}@{number}.example",
+        "login_id": login_id,
+        "office_name": name,
         "device_limit": 1,
     }
     (office,) = registrations.register(command_line(), [RegistrationFile((Row(2, values),))])
@@ -144,7 +187,16 @@ def _add_foreign_office(stage: Stage) -> None:
     User.update(is_initial_password=False).where(User.id == admin.user_id).execute()
     Membership.update(ready_at=utc_now()).where(Membership.id == admin.id).execute()
     archive_passwords.keep(command_line(), office, FOREIGN_PASSWORD, version=1)
-    stage.members["closed"] = Membership.get_by_id(admin.id)
+    return Membership.get_by_id(admin.id)
+
+
+def _invite(stage: Stage, name: str, own_login_id: str) -> Membership:
+    """A place at UVW商会 that waits for the answer of a consultant of ABC商事."""
+    if name not in stage.members:
+        stage.members[name] = _member(stage.cast.abc, "consultant", "srOther01")
+    home = stage.members[name]
+    rei = Actor(stage.members["rei"])
+    return people.link(rei, home.office.contract_number, home.login_id, own_login_id, ("upload",))
 
 
 def _add_transfers(stage: Stage) -> None:
@@ -175,15 +227,24 @@ def method(rule: Rule) -> str:
 
 
 def address(stage: Stage, route: str, rule: Rule, uid: str | None = None) -> str:
-    """Where the route is, about the document that suits it or about `uid`."""
-    default = "statement uploaded" if route.startswith("statements.") else "filing uploaded"
+    """Where the route is, about the document or the person that suits it or about `uid`."""
     values = {
-        "uid": uid or stage.transfers[DOCUMENTS.get(route, default)].uid,
+        "uid": uid or suitable(stage, route).uid,
         "office_uid": uid or stage.cast.abc.uid,
         "noun": route.partition("/")[2],
+        "word": "cancel",
         "number": 0,
         "name": "20261123-000000-000000-00000000.eml",
         "filename": "app.css",
     }
     wanted = {name: values[name] for name in rule.arguments}
     return stage.app.url_map.bind("127.0.0.1").build(rule.endpoint, wanted, method(rule))
+
+
+def suitable(stage: Stage, route: str) -> Transfer | Membership:
+    """What the route is asked about unless told otherwise."""
+    room = route.partition(".")[0]
+    if room in ABOUT:
+        return stage.members[ABOUT[room]]
+    default = "statement uploaded" if room == "statements" else "filing uploaded"
+    return stage.transfers[DOCUMENTS.get(route, default)]

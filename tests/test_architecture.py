@@ -13,11 +13,13 @@ LEAVES = {
     *("errors", "audit", "permissions", "throttle", "onetime", "credentials", "sealing", "archives", "vault"),
     *("scanner", "outbox", "vpn", "jobs", "calendar", "settings"),
     *("actors", "normalise", "registration_file", "zip_structure", "zip_names", "zip_findings"),
-    *("zip_entries", "zip_extras", "zip_streams", "zip_writer", "logs"),
+    *("zip_entries", "zip_extras", "zip_streams", "zip_writer", "logs", "postman", "qr", "lists"),
+    *("trail", "spreadsheet"),
 }
 VERBS = {
     *("transfers", "requests", "devices", "registrations", "letters", "statements", "people", "backups"),
-    *("installation", "sessions", "inspections", "archive_passwords", "pickups", "demonstration"),
+    *("installation", "sessions", "inspections", "archive_passwords", "pickups", "demonstration", "fund"),
+    *("accounts", "places", "possible", "locks", "overview", "roster"),
 }
 
 # Below blueprints/, a third-party library has one home.
@@ -26,9 +28,10 @@ HOMES = {
     "pyotp": {"exchange/onetime.py"},
     "nacl": {"exchange/sealing.py"},
     "argon2": {"exchange/credentials.py"},
-    "smtplib": {"exchange/outbox.py"},
-    "email": {"exchange/outbox.py", "blueprints/demo.py"},  # one writes mails, the demonstration shows them
-    "jinja2": {"exchange/outbox.py"},
+    "smtplib": {"exchange/postman.py"},
+    "email": {"exchange/postman.py", "blueprints/demo.py"},  # one writes mails, the demonstration shows them
+    "jinja2": {"exchange/postman.py"},
+    "segno": {"exchange/qr.py"},
 }
 EVERYWHERE_BELOW = {"peewee", "playhouse"}
 WEB = {"flask", "flask_login", "flask_wtf", "wtforms", "werkzeug", "htmx_flask", "markupsafe", "jinja2"}

@@ -13,9 +13,10 @@ from flask import Flask
 
 from app import create_app
 from database import db
-from exchange import credentials, people, permissions, registration_file, vault
+from exchange import credentials, fund, permissions, registration_file, vault
+from exchange.actors import command_line
 from models import AuditEntry, Membership, Office, StoredObject, Transfer, User
-from tests.people import Cast, aes_zip, filing, received, statement
+from tests.people import Browser, Cast, aes_zip, filing, received, statement
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,18 +39,36 @@ def empty(tmp_path: Path) -> Iterator[Flask]:
 SETUP = ("--fund", "試験企業年金基金", "--contact", "業務課", "--name", "基金　花子", "--login-id", "kikinHana")
 
 
-def test_setup_makes_the_fund_and_prints_the_first_clerks_secrets_once(empty: Flask, tmp_path: Path) -> None:
+def initial_password(output: str) -> str:
+    """What `setup` and `reset-staff` print once."""
+    return re.search(r"初期パスワード  (\S+)", output)[1]
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_setup_makes_the_fund_and_prints_the_first_clerks_initial_password_once(empty: Flask, tmp_path: Path) -> None:
     made = run(empty, "setup", *SETUP, "--mail", "hana@fund.example")
     assert made.exit_code == 0
-    password = re.search(r"ログインパスワード +(\S+)", made.output)[1]
-    secret = re.search(r"認証アプリに登録するキー +(\S+)", made.output)[1]
-    member = Membership.staff_at_door("kikinHana")
+    password, member = initial_password(made.output), Membership.staff_at_door("kikinHana")
     assert credentials.is_right(member.user.password_hash, password)
+    assert made.output.count(password) == 1
+    assert (member.user.is_initial_password, member.user.has_totp) == (True, False)
+    assert "/admin/login" in made.output
     assert member.words() == set(permissions.FUND_WORDS)
-    assert people.has_fund()
-    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert password.encode() not in everything
-    assert secret.encode() not in everything
+    assert fund.has_fund()
+    assert password.encode() not in everything_in(tmp_path)
+
+
+def test_the_first_clerk_comes_in_with_it_and_finds_only_the_first_page(empty: Flask) -> None:
+    password = initial_password(run(empty, "setup", *SETUP, "--mail", "hana@fund.example").output)
+    hana = Browser(empty)
+    form = {"login_id": "kikinHana", "password": password, "code": ""}
+    assert hana.post("/admin/login", form).location == "/"
+    first_page = hana.get("/").location
+    assert first_page in ("/admin/account/totp", "/admin/user/registration")
+    assert hana.get("/admin/inbox/").location == first_page
 
 
 def test_setup_asks_for_what_is_not_told(empty: Flask) -> None:
@@ -70,7 +89,7 @@ def test_setup_is_done_once(empty: Flask) -> None:
 def test_setup_refuses_what_does_not_fit_and_makes_nothing(empty: Flask, wrong: tuple[str, ...]) -> None:
     made = run(empty, "setup", *SETUP, "--mail", "hana@fund.example", *wrong)
     assert made.exit_code == 1
-    assert not people.has_fund()
+    assert not fund.has_fund()
     assert Membership.select().count() == 0
 
 
@@ -112,6 +131,38 @@ def test_demo_is_refused_where_there_are_other_offices(empty: Flask, tmp_path: P
     assert refused.exit_code == 1
     assert "空の環境でだけ" in refused.output
     assert not (tmp_path / "new" / "demo.json").exists()
+
+
+# ── one of the fund's people whom nobody else can help ──
+
+
+def test_reset_staff_prints_a_new_initial_password_and_shuts_the_old_doors(app: Flask, cast: Cast) -> None:
+    kiku, old = Browser(app, cast.member("kiku")), cast.secrets("kiku")["password"]
+    assert kiku.get("/admin/inbox/").status_code == 200
+    done = run(app, "reset-staff", "kikinKiku")
+    assert done.exit_code == 0
+    password, user = initial_password(done.output), User.get_by_id(cast.member("kiku").user_id)
+    assert credentials.is_right(user.password_hash, password)
+    assert not credentials.is_right(user.password_hash, old)
+    assert (user.is_initial_password, user.has_totp, user.recovery_codes_left) == (True, False, 0)
+    assert kiku.get("/admin/inbox/").location == "/auth/ended?why=password"
+    entry = AuditEntry.select().order_by(AuditEntry.number.desc()).get()
+    assert (entry.action, entry.who) == ("password.reset", command_line().who)
+    assert entry.details["login_id"] == "kikinKiku"
+    assert password.encode() not in everything_in(Path(app.instance_path))
+
+
+def test_reset_staff_helps_even_the_last_one_who_manages_the_others(app: Flask, cast: Cast) -> None:
+    assert permissions.is_last_keeper(cast.member("kiku"))
+    assert run(app, "reset-staff", "kikinKiku").exit_code == 0
+
+
+@pytest.mark.parametrize("login_id", ["nobody001", "abcTaro01", "KIKINKIKU", "xyzJiro01", ""])
+def test_reset_staff_knows_only_the_funds_people(app: Flask, login_id: str) -> None:
+    before = list(User.select().order_by(User.id).tuples())
+    refused = run(app, "reset-staff", login_id)
+    assert (refused.exit_code, "そのユーザーIDの職員はいません" in refused.output) == (1, True)
+    assert list(User.select().order_by(User.id).tuples()) == before
 
 
 # ── archives ──

@@ -1,6 +1,7 @@
 """The migrations make the database that models.py describes, and stay as they were when models.py moves on."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import peewee
 import pytest
 from playhouse.migrations import Runner
 
+import database
 import models
 from database import PRAGMAS, db
 from exchange import installation
@@ -122,6 +124,34 @@ def test_a_database_older_than_the_program_is_refused_until_it_is_migrated(insta
     with pytest.raises(NotConfigured, match="flask migrate"):
         installation.open_installation(instance, post())
     assert installation.open_installation(instance, post(), may_be_outdated=True).sealing
+
+
+def test_the_command_brings_an_older_database_up_to_date(tmp_path: Path) -> None:
+    """The real command: it starts the site before it can migrate, and the site must not refuse it for that."""
+    folder, first = tmp_path / "instance", tmp_path / "migrations"
+    installation.open_installation(folder, post())
+    database.db.close()
+    for file in folder.glob("exchange.sqlite*"):
+        file.unlink()
+    first.mkdir()
+    shutil.copy(ROOT / "migrations" / "0001_initial.py", first)
+    older = peewee.SqliteDatabase(folder / "exchange.sqlite")
+    with older.connection_context():
+        Runner(older, directory=str(first)).up()
+    answers = [
+        subprocess.run(
+            [sys.executable, "-m", "flask", "migrate"],
+            cwd=ROOT,
+            env={**os.environ, "TODOKE_INSTANCE": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        for _ in range(2)
+    ]
+    assert [answer.returncode for answer in answers] == [0, 0], answers[0].stderr
+    assert "0002_people" in answers[0].stdout
+    assert answers[1].stdout.strip() == "nothing to do"
 
 
 def test_the_database_is_opened_for_safety(cast: Cast) -> None:

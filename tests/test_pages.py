@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from flask import Flask, Response
 from werkzeug.exceptions import default_exceptions
+from werkzeug.routing import Rule
 
+from exchange import accounts
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster, TooMany, Unusable
+from exchange.permissions import OFFICE_WORDS
 from exchange.vault import TooLarge
+from models import Membership, Office
 from tests import stage as staging
 from tests.markup import Page
 from tests.people import Browser
@@ -30,18 +34,30 @@ def is_page(answer: Response) -> bool:
     return answer.mimetype == "text/html" and answer.status_code != 303
 
 
-@pytest.mark.parametrize("name", staging.ONE_OF_EACH[:-1])
+@pytest.mark.parametrize("name", [*staging.ONE_OF_EACH[:-1], "rei"])
 def test_every_page_keeps_the_rules(stage: Stage, name: str) -> None:
     browser, seen, wrong = stage.browser(name), 0, []
     for route, rule in routes(stage.app).items():
-        documents = list(stage.transfers.values()) if "uid" in rule.arguments else [None]
-        for document in documents if method(rule) == "GET" and not route.endswith(".inspection") else []:
-            with browser.get(address(stage, route, rule, document and document.uid)) as answer:
+        if method(rule) != "GET" or route.endswith(".inspection"):
+            continue
+        for what, uid in pages_of(stage, route, rule):
+            with browser.get(address(stage, route, rule, uid)) as answer:
                 if is_page(answer):
                     seen += 1
-                    wrong += [f"{route} {document and document.state}: {fault}" for fault in faults(stage, answer)]
+                    wrong += [f"{route} {what}: {answer.status_code}"] if answer.status_code >= 500 else []
+                    wrong += [f"{route} {what}: {fault}" for fault in faults(stage, answer)]
     assert wrong == []
     assert seen > 5
+
+
+def pages_of(stage: Stage, route: str, rule: Rule) -> list[tuple[str, str | None]]:
+    """(what it is about, its uid) of each page that a route has."""
+    if "uid" in rule.arguments:
+        rows = stage.members if route.partition(".")[0] in staging.ABOUT else stage.transfers
+        return [(what, row.uid) for what, row in rows.items()]
+    if "office_uid" in rule.arguments:
+        return [(office.name, office.uid) for office in Office.select()]
+    return [("", None)]
 
 
 @pytest.mark.parametrize("name", ["taro", "hanako", "kiku"])
@@ -58,6 +74,37 @@ def test_every_fragment_keeps_them_as_well(stage: Stage, name: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("htmx", [True, False])
+@pytest.mark.parametrize("granted", ["y", ""])
+def test_every_box_of_a_permission_keeps_them(stage: Stage, granted: str, htmx: bool) -> None:
+    taro, page = stage.browser("taro"), f"/admin/users/{stage.members['target'].uid}"
+    adapter, headers = stage.app.url_map.bind("127.0.0.1"), {"HX-Request": "true"} if htmx else {}
+    for word in OFFICE_WORDS:
+        answer = taro.post(f"{page}/permissions/{word}", {"granted": granted}, page=page, headers=headers)
+        assert answer.status_code == (200 if htmx else 303)
+        box = Page(answer.text) if htmx else None
+        assert box is None or (box.headings, box.fragment_faults(adapter)) == (0, [])
+
+
+# What is shown once, as an answer to a form.
+ONCE = {
+    "/admin/users/new": {
+        **{"kind": "staff", "login_id": "newOne001", "name": "試験　四郎", "kana": "シケン　シロウ"},
+        **{"mail": "four@abc-shoji.example", "preset": "consultant"},
+    },
+    "/admin/users/{target}/password": {"seen": "{seen}"},
+}
+
+
+@pytest.mark.parametrize("form", ONCE)
+def test_a_page_that_is_shown_once_keeps_them(stage: Stage, form: str) -> None:
+    target = Membership.by_uid(stage.members["target"].uid)
+    typed = {name: value.format(seen=accounts.seen(target)) for name, value in ONCE[form].items()}
+    answer = stage.browser("taro").post(form.format(target=target.uid), typed, page="/admin/account/")
+    assert answer.status_code == 200
+    assert faults(stage, answer) == []
+
+
 FORMS = {
     "/onetime/": "stranger",
     "/auth/": "stranger",
@@ -68,6 +115,13 @@ FORMS = {
     "/admin/statements/new/{office}": "kiku",
     "/files/{filing}/return": "taro",
     "/admin/inbox/{received}/rejection": "kiku",
+    "/admin/user/registration": "fresh",
+    "/admin/account/password": "jun",
+    "/admin/account/profile": "kiku",
+    "/admin/account/totp": "newcomer",
+    "/admin/users/new": "taro",
+    "/admin/users/link": "taro",
+    "/admin/users/{target}/profile": "taro",
 }
 
 
@@ -77,8 +131,11 @@ def test_a_form_sent_empty_says_what_is_wrong_at_each_field(stage: Stage, form: 
         office=stage.cast.abc.uid,
         filing=stage.transfers["filing uploaded"].uid,
         received=stage.transfers["filing received"].uid,
+        target=stage.members["target"].uid,
     )
-    answer = stage.browser(FORMS[form]).post(url, page=url.removesuffix("/rejection"))
+    # These two stand on the page about their subject; one's own page ends with a slash.
+    page = re.sub("/(rejection|profile)$", "/" if "/account/" in url else "", url)
+    answer = stage.browser(FORMS[form]).post(url, page=page)
     assert answer.status_code == 422
     assert faults(stage, answer) == []
     assert "入力内容に誤りが" in answer.text

@@ -10,46 +10,72 @@ import pytest
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from database import db
-from models import ALL
+from database import db, utc_now
+from exchange import accounts
+from models import ALL, LoginSession, Membership
 from tests import stage as staging
 from tests.people import Browser
 from tests.stage import MISSING, Stage, address, method, routes
 
 ADDRESSES = Path(__file__).with_name("routes.txt")
 ANSWERS = Path(__file__).with_name("answers.txt")
-COLUMNS = ("words", "out", "jiro", "wait", "office", "fund", "desk", "over")
+COLUMNS = ("words", "out", "jiro", "fresh", "wait", "newcomer", "office", "fund", "desk", "over")
+
+ACTS_ON_PEOPLE = (
+    *("detail", "change_profile", "permit", "preset", "limit", "reset", "drop_totp"),
+    *("move/suspension", "move/resumption", "move/ending", "move/unlocking"),
+)
 
 # What the columns cannot say.
 EXCEPTIONS = {
     ("auth.password", "code_passed"): "200",
     ("auth.log_in", "code_passed"): "422",
+    ("files.everywhere", "hanako"): "200",  # the only one with a second office
     ("files.move/cancellation", "only_cancel"): "403",  # another person's filing takes 承認 as well
-    ("admin.index", "clerk"): ">status.index",  # the one page of the fund that takes no word
     ("office.register", "taro"): "409",  # it is done; the others of the office are not its admin
+    ("account.answer/acceptance", "hanako"): ">account.invitations",  # it is she who is asked
+    ("account.answer/refusal", "hanako"): ">account.invitations",
+    # 職員 manages the fund's own people; of an office's it knows nothing.
+    **{(f"users.{act}", "fund_staff"): "404" for act in ACTS_ON_PEOPLE},
 }
 
 PAIR = {"contract_number": "1234567-12345678", "login_id": "nobody001"}
 WORDS = "Kawa-no-Nagare-7"
+PERSON = {"name": "試験　四郎", "kana": "シケン　シロウ", "mail": "new@abc-shoji.example"}
+OWN_PASSWORD = {"password": WORDS, "password_again": WORDS}
 FORMS: dict[str, dict[str, Any]] = {
     "onetime.request_code": PAIR,
     "auth.identify": PAIR,
     "auth.log_in": {"login_id": "abcTaro01", "password": "not the one"},
     "auth.confirm_mail": {"code": "00000000"},
+    "auth.switch": {"place": MISSING},
     "admin.log_in": {"login_id": "kikinKiku", "password": "not the one", "code": "000000"},
     "files.send_back": {"reason": "生年月日が違います"},
     "files.selection": {"verb": "approval"},
     "inbox.reject": {"reason": "押印がありません"},
     "office.register": {"archive_password": WORDS, "archive_password_again": WORDS, "understood": "y"},
     "office.test_archive": {"archive_password": WORDS, "archive_password_again": WORDS},
-    "office.register_user": {
-        "name": "甲野　太郎",
-        "kana": "コウノ　タロウ",
-        "mail": "new@abc-shoji.example",
-        "password": WORDS,
-        "password_again": WORDS,
-    },
+    "office.change": {"short_name": "ABC", "was_short_name": "ABC商事", "was_forbidden": ""},
+    "account.register": {**PERSON, **OWN_PASSWORD},
+    "account.change_profile": PERSON,
+    "account.change_password": {"current": "not the one", **OWN_PASSWORD},
+    "account.enrol": {"code": "000000"},
+    "users.link": {**PAIR, "preset": "none"},
+    "users.change_profile": PERSON,
+    "users.permit": {"granted": "y"},
+    "users.preset": {"preset": "none"},
+    "users.limit": {"ends_on": "2099-03-31", "before": ""},
 }
+
+
+def form(stage: Stage, route: str, name: str, about: Membership | None = None) -> dict[str, Any]:
+    """What a principal sends to a route so that nothing but who he is decides about the answer."""
+    if route == "users.add":
+        is_fund = name in (*staging.OF_FUND, "dai")
+        return {**PERSON, "login_id": "newcomer9", "kind": "fund" if is_fund else "staff", "preset": "all"}
+    if route == "users.reset":
+        return {"seen": accounts.seen(about or stage.members[staging.ABOUT["users"]])}
+    return dict(FORMS.get(route, {}))
 
 
 class Undo(Exception):
@@ -80,12 +106,12 @@ def answers() -> dict[str, dict[str, str]]:
     return {route: dict(zip(COLUMNS, cells, strict=True)) for route, *cells in lines}
 
 
-def ask(browser: Browser, route: str, rule: Rule, url: str) -> TestResponse:
+def ask(browser: Browser, rule: Rule, url: str, data: dict[str, Any]) -> TestResponse:
     """One request, whose traces in the database and in the cookies are taken back."""
     cookies = browser.client._cookies.copy()
     try:
         with db.atomic():
-            answer = browser.client.open(url, method=method(rule), data=dict(FORMS.get(route, {})))
+            answer = browser.client.open(url, method=method(rule), data=data)
             assert answer.data is not None
             answer.close()
             raise Undo
@@ -94,23 +120,37 @@ def ask(browser: Browser, route: str, rule: Rule, url: str) -> TestResponse:
     return answer
 
 
+def asks(
+    stage: Stage, browsers: dict[str, Browser], name: str, route: str, rule: Rule, uid: str | None = None
+) -> TestResponse:
+    """What that principal gets from the route, about what suits it or about `uid`."""
+    return ask(browsers[name], rule, address(stage, route, rule, uid), form(stage, route, name))
+
+
 def shape(stage: Stage, answer: TestResponse) -> str:
     """The answer as answers.txt writes it."""
     if answer.status_code != 303:
         return str(answer.status_code)
-    endpoint, _ = stage.app.url_map.bind("127.0.0.1").match(answer.location.partition("?")[0])
+    endpoint, _ = stage.app.url_map.bind("127.0.0.1").match(re.split("[?#]", answer.location)[0])
     return f">{endpoint}"
+
+
+COLUMN_OF = {
+    **dict.fromkeys(("stranger", "code_passed"), "out"),
+    **{"jiro": "jiro", "fresh": "fresh", "hanako_at_xyz": "wait", "newcomer": "newcomer"},
+    **dict.fromkeys(staging.OF_ABC, "office"),
+    **dict.fromkeys(staging.OF_FUND, "fund"),
+    "dai": "desk",
+    **dict.fromkeys(staging.OVER, "over"),
+}
 
 
 def expected(stage: Stage, route: str, name: str) -> str:
     if (route, name) in EXCEPTIONS:
         return EXCEPTIONS[route, name]
-    row = answers()[route]
-    columns = {"stranger": "out", "code_passed": "out", "jiro": "jiro", "hanako_at_xyz": "wait", "dai": "desk"}
-    columns |= dict.fromkeys(staging.OF_ABC, "office") | dict.fromkeys(staging.OF_FUND, "fund")
-    column = columns.get(name, "over")
+    row, column = answers()[route], COLUMN_OF[name]
     words = row["words"]
-    if words == "-" or column not in ("office", "fund"):
+    if words == "-" or column not in ("office", "fund", "desk"):
         return row[column]
     enough = any if "|" in words else all
     return row[column] if enough(stage.holds(name, word) for word in re.split(r"[+|]", words)) else "403"
@@ -136,48 +176,74 @@ def test_everybody_gets_the_answer_of_the_table(stage: Stage, browsers: dict[str
     wrong = [
         f"{method(rule)} {route}: {seen} instead of {wanted}"
         for route, rule in routes(stage.app).items()
-        if (seen := shape(stage, ask(browsers[name], route, rule, address(stage, route, rule))))
-        != (wanted := expected(stage, route, name))
+        if (seen := shape(stage, asks(stage, browsers, name, route, rule))) != (wanted := expected(stage, route, name))
     ]
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["taro", "jun", "hanako", "wordless", "only_approve", "kiku", "clerk", "dai"])
+@pytest.mark.parametrize(
+    "name", ["taro", "jun", "hanako", "wordless", "only_approve", "kiku", "clerk", "fund_staff", "fund_audit", "dai"]
+)
 def test_what_one_may_not_know_of_is_like_what_does_not_exist(
     stage: Stage, browsers: dict[str, Browser], name: str
 ) -> None:
-    documents, foreign = stage.transfers, stage.foreign
+    documents, foreign, members = stage.transfers, stage.foreign, stage.members
     unknown = {
         "files": [foreign["filing"], foreign["statement"], documents["statement uploaded"]],
         "inbox": [documents["filing uploaded"], foreign["filing"], documents["statement delivered"]],
         "statements": [documents["filing delivered"], foreign["filing"]],
+        "account": [members["other_invited"], members["target"], members["hanako"]],
+        "users": [members[one] for one in OUT_OF_REACH.get(name, ())],
     }
     for route, rule in routes(stage.app).items():
         if "uid" not in rule.arguments:
             continue
-        missing = ask(browsers[name], route, rule, address(stage, route, rule, MISSING))
+        missing = asks(stage, browsers, name, route, rule, MISSING)
         assert missing.status_code in {404, 403 if expected(stage, route, name) == "403" else 404}, route
-        for document in unknown[route.partition(".")[0]]:
-            answer = ask(browsers[name], route, rule, address(stage, route, rule, document.uid))
+        for row in unknown[route.partition(".")[0]]:
+            answer = asks(stage, browsers, name, route, rule, row.uid)
             assert (answer.status_code, plain(answer)) == (missing.status_code, plain(missing)), route
 
 
+# Of whom they may not know, though the pages about people are theirs.
+OUT_OF_REACH = {
+    "taro": ("jiro", "hanako_at_xyz", "rei", "invited", "closed", "kiku", "clerk", "dai"),
+    "fund_staff": ("taro", "target", "jiro", "rei", "invited"),
+    "dai": ("kiku", "ume", "clerk", "fund_staff", "newcomer"),
+}
+
+
 def test_no_office_is_known_by_another_id_than_its_own(stage: Stage, browsers: dict[str, Browser]) -> None:
-    for route in ("statements.form", "statements.prepare"):
+    closed = stage.members["closed"].office.uid
+    for route in ("statements.form", "statements.prepare", "offices.detail", "offices.matrix"):
         rule = routes(stage.app)[route]
-        for uid in (MISSING, stage.transfers["filing uploaded"].uid, stage.cast.abc.contract_number):
-            assert ask(browsers["kiku"], route, rule, address(stage, route, rule, uid)).status_code == 404
+        for uid in (MISSING, stage.transfers["filing uploaded"].uid, stage.cast.abc.contract_number, closed):
+            assert asks(stage, browsers, "kiku", route, rule, uid).status_code == 404
 
 
 @pytest.mark.parametrize("name", staging.ONE_OF_EACH)
 def test_a_get_changes_nothing_but_audit_and_sessions(stage: Stage, browsers: dict[str, Browser], name: str) -> None:
     before = contents()
     for route, rule in routes(stage.app).items():
-        for uid in [None, MISSING, *(row.uid for row in stage.transfers.values() if "uid" in rule.arguments)]:
-            if method(rule) == "GET":
-                with browsers[name].get(address(stage, route, rule, uid)) as answer:
-                    assert answer.status_code < 500
+        rows = [*stage.transfers.values(), *stage.members.values()] if "uid" in rule.arguments else []
+        for uid in [None, MISSING, *(row.uid for row in rows)] if method(rule) == "GET" else []:
+            with browsers[name].get(address(stage, route, rule, uid)) as answer:
+                assert answer.status_code < 500, route
     assert contents() == before
+
+
+@pytest.mark.parametrize("name", ["fresh", "newcomer", "taro", "hanako", "kiku", "dai"])
+def test_a_page_that_is_shown_writes_nothing_at_all(stage: Stage, browsers: dict[str, Browser], name: str) -> None:
+    LoginSession.update(seen_at=utc_now()).execute()  # nobody has been idle so long that it would be noted down
+    shown = 0
+    for route, rule in routes(stage.app).items():
+        if method(rule) == "GET":
+            before = contents(everything=True)
+            with browsers[name].get(address(stage, route, rule)) as answer:
+                is_shown = answer.status_code == 200
+            shown += is_shown
+            assert not is_shown or contents(everything=True) == before, route
+    assert shown > 5
 
 
 @pytest.mark.parametrize("name", ["stranger", "jiro", "taro", "kiku", "dai"])
@@ -188,18 +254,20 @@ def test_no_other_method_gets_anything(stage: Stage, browsers: dict[str, Browser
     for route, rule in routes(stage.app).items():
         for verb in {"GET", "POST", "PUT", "DELETE", "PATCH"} - by_path[rule.rule]:
             answer = browsers[name].client.open(address(stage, route, rule), method=verb)
-            # GET /files/selection is a document of that name for whoever may see documents
+            # GET /files/selection would be a document of that name, for whoever may see documents
             assert answer.status_code == 405 or (route == "files.selection" and answer.status_code in (303, 403, 404))
 
 
-def contents() -> dict[str, list[tuple]]:
-    """Every row of every table that a GET must leave alone."""
+def contents(everything: bool = False) -> dict[str, list[tuple]]:
+    """Every row of every table that a GET must leave alone; of those two as well that tell who came, if asked for."""
     tables = {model._meta.table_name: model for model in ALL}
-    del tables["audit_entry"], tables["login_session"]
+    if not everything:
+        del tables["audit_entry"], tables["login_session"]
     return {name: list(model.select().order_by(model._meta.primary_key).tuples()) for name, model in tables.items()}
 
 
 def plain(answer: TestResponse) -> str:
     """A page without what differs from one request to the next."""
     token = r'name="csrf_token" value="[^"]*"|"X-CSRFToken": "[^"]*"'
-    return re.sub(rf'<code>[0-9a-f]{{12}}</code>|data-seconds-left="\d+"|{token}', "", answer.text)
+    time_left = r'data-seconds-left="\d+"|<span data-session-minutes>\d+分</span>'
+    return re.sub(rf"<code>[0-9a-f]{{12}}</code>|{time_left}|{token}", "", answer.text)

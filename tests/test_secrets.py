@@ -4,14 +4,17 @@ import base64
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from flask import Flask
 
+from database import utc_now
 from exchange import archive_passwords, logs
 from models import Transfer
 from tests.people import Browser, Cast, aes_zip, mails, run_jobs, told
@@ -182,6 +185,66 @@ def test_no_secret_lies_or_shows_anywhere(
     assert found == []
     told_in = [mail["subject"] for mail in mails(demo_file.parent / "mail") if codes[0] in mail["body"]]
     assert len(told_in) == 1, "only in its own mail"
+
+
+# ── what is shown once ──
+
+
+def shown_codes(page: str) -> list[str]:
+    return re.findall(r"<code>([2-9A-HJ-NP-Z]{5}-[2-9A-HJ-NP-Z]{5})</code>", page)
+
+
+def shown_password(page: str, login_id: str) -> str:
+    """The initial password on the one page that shows it."""
+    found = re.findall(r"<code[^>]*>([A-Za-z0-9]{10,20})</code>", page)
+    (password,) = [word for word in found if word != login_id]
+    return password
+
+
+def people_come_and_go(browser: People, cast: Cast) -> dict[str, str]:
+    """A new user, a new initial password, an authenticator, recovery codes twice; what was shown of each."""
+    taro, jun, shown = browser("taro"), browser("jun"), {}
+    person = {"name": "試験　四郎", "kana": "シケン　シロウ", "mail": "four@abc-shoji.example"}
+    added = taro.post("/admin/users/new", {**person, "kind": "staff", "login_id": "newOne001", "preset": "all"})
+    shown["password of the new user"] = shown_password(added.text, "newOne001")
+    secret = re.search(r'id="totp-secret">([A-Z2-7 ]+)<', jun.get("/admin/account/totp").text)[1].replace(" ", "")
+    shown["secret of the authenticator"] = secret
+    enrolled = jun.post("/admin/account/totp", {"code": pyotp.TOTP(secret).at(utc_now())})
+    renewed = jun.post("/admin/account/recovery-codes", page="/admin/account/")
+    for name, page in (("first", enrolled.text), ("second", renewed.text)):
+        codes = shown_codes(page)
+        assert len(codes) == 8
+        shown |= {f"{name} recovery code {number}": code for number, code in enumerate(codes)}
+    uid = cast.member("jun").uid
+    seen = taro.field(f"/admin/users/{uid}", "seen")
+    again = taro.post(f"/admin/users/{uid}/password", {"seen": seen}, page="/admin/account/")
+    shown["password after the reset"] = shown_password(again.text, "abcJun001")
+    for page in ("/", "/admin/users/", "/admin/users/matrix", f"/admin/users/{uid}", "/admin/audit/", "/demo/mail"):
+        assert taro.get(page).status_code == 200
+    taro.post("/admin/audit/csv", page="/admin/audit/").get_data()
+    return shown
+
+
+def test_what_is_shown_once_lies_nowhere(
+    app: Flask, browser: People, cast: Cast, demo_file: Path, log_lines: Callable[[], list[str]]
+) -> None:
+    ear = Ear(app)
+    shown = people_come_and_go(browser, cast)
+    run_jobs(app)
+    places = {str(path): path.read_bytes() for path in demo_file.parent.rglob("*") if path.is_file()}
+    places["logs"] = "\n".join(log_lines()).encode()
+    found = [
+        f"{what} in {place}"
+        for what, secret in shown.items()
+        for spelt in {secret, secret.replace("-", ""), secret.replace("-", "").lower()}
+        for place, content in places.items()
+        if any(form in content for form in forms_of(spelt))
+    ]
+    assert found == []
+    heard = [page.replace(" ", "") for page in ear.heard]
+    times = {what: sum(secret in page for page in heard) for what, secret in shown.items()}
+    # The page of the authenticator is opened once more for its form's token.
+    assert times == {what: 2 if what == "secret of the authenticator" else 1 for what in shown}
 
 
 def offices(cast: Cast) -> list[dict]:

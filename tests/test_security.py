@@ -1,7 +1,7 @@
 """What every answer carries, what no request may do without, and where no secret may ever lie."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from flask import Flask
 from app import create_app
 from database import db
 from exchange.errors import NotConfigured
-from models import AuditEntry
+from models import AuditEntry, User
 from tests import stage as staging
 from tests.people import Browser, Cast, mails, run_jobs
 from tests.stage import Stage, address, method, routes
@@ -34,7 +34,12 @@ HEADERS = {
 }
 HTTPS = {"BASE_URL": "https://todoke.example"}
 # Who gets past the door of which blueprint.
-INSIDE = {"files": "taro", "office": "taro", "inbox": "kiku", "statements": "kiku", "status": "kiku", "desk": "dai"}
+INSIDE = {
+    **dict.fromkeys(("files", "office", "account", "users", "audit"), "taro"),
+    **dict.fromkeys(("inbox", "statements", "status", "offices", "settings"), "kiku"),
+    "desk": "dai",
+}
+FOR_WHOEVER_IS_IN = ("auth.logout", "auth.confirm_mail", "auth.send_mail_again", "auth.switch")
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def stage(app: Flask, cast: Cast) -> Stage:
 
 
 def someone(stage: Stage, route: str) -> str:
-    return INSIDE.get(route.partition(".")[0], "taro" if route in ("auth.logout", "auth.confirm_mail") else "stranger")
+    return INSIDE.get(route.partition(".")[0], "taro" if route in FOR_WHOEVER_IS_IN else "stranger")
 
 
 # ── headers ──
@@ -102,7 +107,7 @@ def test_a_post_without_its_own_token_does_nothing(stage: Stage, forged: str) ->
         asked += 1
         assert answer.status_code == 400, route
         assert "送信を確認できませんでした" in answer.text
-    assert asked > 30
+    assert asked >= 55
     assert contents() == before
 
 
@@ -151,9 +156,11 @@ def test_a_forwarded_host_is_nobodys_word(app: Flask) -> None:
 
 VPN, STAFF, INTERNET = "10.8.0.7", "192.168.5.7", "203.0.113.9"
 NETWORKS = {"VPN_NETWORKS": ["10.8.0.0/24", "fd00::/64"], "STAFF_NETWORKS": ["192.168.5.0/24"]}
-ANYWHERE = {"home", "onetime", "demo", "static", "auth.logout", "auth.ended"}
+ANYWHERE = {"home", "onetime", "demo", "static", "auth.logout", "auth.ended", "admin.index"}
+# Whose page it is, and so which zone, decides who comes: a stranger is sent to an entrance from everywhere.
+OWN = {"account", "users", "audit", "auth.mail", "auth.confirm_mail", "auth.send_mail_again"}
 FROM_VPN = {"auth", "files", "office"}
-FROM_STAFF = {"inbox", "statements", "status", "desk", "admin.login", "admin.log_in"}
+FROM_STAFF = {"inbox", "statements", "status", "desk", "offices", "settings", "admin.login", "admin.log_in"}
 
 
 @pytest.mark.parametrize("address_of", [VPN, STAFF, INTERNET, "fd00::7"])
@@ -167,12 +174,65 @@ def test_each_route_answers_in_its_own_network(instance: Path, address_of: str) 
         url = app.url_map.bind("127.0.0.1").build(rule.endpoint, values, method(rule))
         with client.open(url, method=method(rule), environ_base={"REMOTE_ADDR": address_of}) as answer:
             is_open = (
-                not ANYWHERE.isdisjoint((room, rule.endpoint))
-                or rule.endpoint == "admin.index"
+                not (ANYWHERE | OWN).isdisjoint((room, rule.endpoint))
                 or (not FROM_STAFF.isdisjoint((room, rule.endpoint)) and address_of == STAFF)
                 or (room in FROM_VPN and address_of in (VPN, "fd00::7"))
             )
             assert (answer.status_code != 403) == is_open, f"{rule.endpoint} from {address_of}"
+
+
+@pytest.fixture
+def zoned(instance: Path, staged: tuple[Path, dict]) -> Iterator[Stage]:
+    app = create_app({"INSTANCE": instance, "TESTING": True, **NETWORKS})
+    with db.connection_context():
+        yield staging.build(app, Cast(staged[1]))
+    db.close()
+
+
+SHARED = (
+    *("/", "/admin/account/", "/admin/account/password", "/admin/account/totp", "/admin/account/invitations"),
+    *("/admin/users/", "/admin/users/new", "/admin/users/matrix", "/admin/audit/"),
+)
+
+
+@pytest.mark.parametrize(("name", "home"), [("taro", VPN), ("kiku", STAFF)])
+def test_a_page_of_both_sides_answers_each_in_his_own_zone(zoned: Stage, name: str, home: str) -> None:
+    browser = zoned.browser(name)
+    seen = {
+        (url, where): browser.get(url, environ_base={"REMOTE_ADDR": where}).status_code
+        for url in SHARED
+        for where in (VPN, STAFF, INTERNET)
+    }
+    assert seen == {(url, where): 200 if where == home else 403 for url, where in seen}
+
+
+def test_nothing_is_done_from_outside_the_zone(zoned: Stage) -> None:
+    target = zoned.members["target"]
+    posts = ["/admin/account/profile", "/admin/users/new", "/admin/audit/csv", f"/admin/users/{target.uid}/suspension"]
+    for name, home in (("taro", VPN), ("kiku", STAFF)):
+        browser, before = zoned.browser(name), contents()
+        page = browser.get("/admin/account/", environ_base={"REMOTE_ADDR": home}).text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+        for url, where in product(posts, {VPN, STAFF, INTERNET} - {home}):
+            answer = browser.client.post(url, data={"csrf_token": token}, environ_base={"REMOTE_ADDR": where})
+            assert answer.status_code == 403, (name, url, where)
+        assert contents() == before
+
+
+@pytest.mark.parametrize("where", [VPN, STAFF])
+def test_a_stranger_is_sent_to_the_entrance_that_is_open_to_him(zoned: Stage, where: str) -> None:
+    for url in (*SHARED[1:], "/admin/user/registration", "/auth/mail"):
+        stranger, here = Browser(zoned.app), {"REMOTE_ADDR": where}
+        entrance = stranger.get(url, environ_base=here).location
+        assert entrance == ("/auth/" if where == VPN else "/admin/login"), url
+        assert stranger.get(entrance, environ_base=here).status_code == 200
+
+
+@pytest.mark.parametrize(("name", "home"), [("taro", VPN), ("kiku", STAFF)])
+def test_each_confirms_a_changed_address_in_his_own_zone(zoned: Stage, name: str, home: str) -> None:
+    User.update(pending_mail="new@office.example").where(User.id == zoned.members[name].user_id).execute()
+    answer = zoned.browser(name).get("/auth/mail", environ_base={"REMOTE_ADDR": home})
+    assert (answer.status_code, "ne**@office.example" in answer.text) == (200, True)
 
 
 def test_the_page_says_why_it_is_closed(instance: Path) -> None:

@@ -1,10 +1,10 @@
-"""/admin: where the fund's people log in, and from where each kind of person goes to its own pages."""
+"""/admin: where the fund's people log in."""
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from blueprints import fields, words
-from blueprints.visitor import actor, enter
+from blueprints import fields
+from blueprints.visitor import actor, enter, tell_of_recovery
 from exchange import sessions
 from exchange.errors import Refused
 
@@ -14,12 +14,12 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 class StaffForm(fields.Form):
     login_id = fields.login_id()
     password = fields.password("ログインパスワード", "ログインパスワードを入力してください。")
-    code = fields.one_time_password()
+    code = fields.one_time_password(is_optional=True)  # empty at the first login
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    return redirect(url_for(words.rooms()[0][0]), 303)
+    return redirect(url_for("home.index"), 303)
 
 
 @bp.get("/login")
@@ -37,4 +37,5 @@ def log_in() -> ResponseReturnValue:
     except Refused as refused:
         form.form_errors = [refused.message, *fields.width_hints(form.password.data)]  # of which field isn't told
         return render_template("admin/login.html", form=form), refused.status
+    tell_of_recovery(form.code.data or "")
     return enter(token)

@@ -1,28 +1,32 @@
-"""/admin/office and /admin/user: what an office and its people register at their first login."""
+"""/admin/office: what an office registers at its admin's first login."""
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import EqualTo, Length, ValidationError
 
 from blueprints import answers, fields
-from exchange import archives, credentials, normalise, people, permissions, settings
-from exchange.errors import Refused
+from exchange import archives, credentials, normalise, people
+from exchange.errors import SomeoneWasFaster
+from models import Office
 
 bp = Blueprint("office", __name__, url_prefix="/admin")
 
 SHORT_NAME_LONGEST = 30
 
 
+def _short_name() -> StringField:
+    message = f"事業所略称は{SHORT_NAME_LONGEST}文字までで入力してください。"
+    return StringField(
+        "事業所略称", [Length(max=SHORT_NAME_LONGEST, message=message)], [fields.cleaned(normalise.text)]
+    )
+
+
 class OfficeForm(fields.Form):
     # The proposed 圧縮パスワード goes with the form, so that a refused form still shows the one that was noted down.
     suggestion = HiddenField(default=credentials.suggest_archive_password)
-    short_name = StringField(
-        "事業所略称",
-        [Length(max=SHORT_NAME_LONGEST, message=f"事業所略称は{SHORT_NAME_LONGEST}文字までで入力してください。")],
-        [fields.cleaned(normalise.text)],
-    )
+    short_name = _short_name()
     archive_password = PasswordField("圧縮パスワード", [fields.required("圧縮パスワードを入力してください。")])
     archive_password_again = PasswordField(
         "圧縮パスワード（確認）",
@@ -36,49 +40,18 @@ class OfficeForm(fields.Form):
             raise ValidationError(problem)
 
 
-class UserForm(fields.Form):
-    kana = StringField(
-        "ユーザ名(カナ)", [fields.required("ユーザ名(カナ)を入力してください。")], [fields.cleaned(normalise.kana)]
-    )
-    name = StringField(
-        "ユーザ名(漢字)",
-        [
-            fields.required("ユーザ名(漢字)を入力してください。"),
-            Length(max=normalise.NAME_LENGTH, message=f"ユーザ名(漢字)は{normalise.NAME_LENGTH}文字までです。"),
-        ],
-        [fields.cleaned(normalise.person_name)],
-    )
-    mail = StringField(
-        "メールアドレス", [fields.required("メールアドレスを入力してください。")], [fields.cleaned(normalise.mail)]
-    )
-    password = fields.password("新しいログインパスワード", "新しいログインパスワードを入力してください。")
-    password_again = PasswordField(
-        "新しいログインパスワード（確認）",
-        [EqualTo("password", "新しいログインパスワードと確認用の入力が違います。同じものを2回入力してください。")],
-    )
-
-    def validate_password(self, field: PasswordField) -> None:
-        problem = people.password_problem(current_user.member, field.data, self.name.data)
-        if problem:
-            raise ValidationError(problem)
-
-    def validate_kana(self, field: StringField) -> None:
-        if not normalise.is_kana(field.data):
-            raise ValidationError(
-                "ユーザ名(カナ)は、全角カタカナ50文字までで、姓と名の間を1文字あけて入力してください。"
-            )
-
-    def validate_mail(self, field: StringField) -> None:
-        if not normalise.is_mail(field.data):
-            raise ValidationError(
-                "メールアドレスの形が正しくありません。「名前@会社のドメイン」の形で入力してください。"
-            )
+class MaintenanceForm(fields.Form):
+    short_name = _short_name()
+    forbids_self_approval = BooleanField("本人が登録した届書の承認を禁止する")
+    # What the form showed: a page that somebody else's change has overtaken is refused.
+    was_short_name = HiddenField()
+    was_forbidden = HiddenField()
 
 
 @bp.get("/office/registration")
 def registration() -> ResponseReturnValue:
     if not people.needs_office_setup(current_user.member):
-        return redirect(url_for("office.user_registration"), 303)
+        return redirect(url_for("account.registration"), 303)
     return _office_page(OfficeForm())
 
 
@@ -92,7 +65,7 @@ def register() -> ResponseReturnValue:
     if not is_whole:
         return _office_page(form), 422
     people.set_up_office(current_user.actor, form.short_name.data, form.archive_password.data)
-    return redirect(url_for("office.user_registration"), 303)
+    return redirect(url_for("account.registration"), 303)
 
 
 @bp.post("/office/registration/test-archive")
@@ -106,26 +79,26 @@ def test_archive() -> ResponseReturnValue:
     return response
 
 
-@bp.get("/user/registration")
-def user_registration() -> ResponseReturnValue:
-    member = current_user.member
-    if not people.needs_registration(member):
-        return redirect(url_for("home.index"), 303)
-    user = member.user
-    return _user_page(UserForm(data={"name": user.name, "kana": user.kana, "mail": user.mail}))
+@bp.get("/office/")
+def maintenance() -> ResponseReturnValue:
+    return _maintenance_page(MaintenanceForm(data=_as_it_is(current_user.member.office)))
 
 
-@bp.post("/user/registration")
-def register_user() -> ResponseReturnValue:
-    form = UserForm()
+@bp.post("/office/")
+def change() -> ResponseReturnValue:
+    form = MaintenanceForm()
     if not form.validate():
-        return _user_page(form), 422
+        return _maintenance_page(form), 422
+    seen = (form.was_short_name.data or "", form.was_forbidden.data == "y")
     try:
-        people.register_user(current_user.actor, form.name.data, form.kana.data, form.mail.data, form.password.data)
-    except Refused as refused:
-        form.password.errors = [refused.message]
-        return _user_page(form), refused.status
-    return redirect(url_for("office.done"), 303)
+        people.change_office(current_user.actor, form.short_name.data, form.forbids_self_approval.data, seen)
+    except SomeoneWasFaster as faster:
+        form.form_errors = [faster.message]
+        now = _as_it_is(Office.by_uid(current_user.member.office.uid))
+        form.was_short_name.data, form.was_forbidden.data = now["was_short_name"], now["was_forbidden"]
+        return _maintenance_page(form), faster.status
+    flash("事業所の登録を変更しました。", "success")
+    return redirect(url_for("office.maintenance"), 303)
 
 
 @bp.get("/office/waiting")
@@ -151,18 +124,30 @@ def _office_page(form: OfficeForm) -> str:
     )
 
 
+def _as_it_is(office: Office) -> dict[str, object]:
+    return {
+        "short_name": office.short_name,
+        "forbids_self_approval": office.forbids_self_approval,
+        "was_short_name": office.short_name,
+        "was_forbidden": "y" if office.forbids_self_approval else "",
+    }
+
+
+def _maintenance_page(form: MaintenanceForm) -> str:
+    office = current_user.member.office
+    may_change = current_user.kind == "office_admin"
+    return render_template(
+        "admin/office_maintenance.html",
+        form=form,
+        office=office,
+        archive_password=office.current_archive_password(),
+        may_change=may_change,
+        lone_approver=people.lone_approver(office) if may_change else None,
+    )
+
+
 def _suggestion(form: OfficeForm) -> str:
     """What the form proposes; anew if that came back as something nobody should take."""
     if credentials.archive_password_problem(form.suggestion.data or "") is not None:
         form.suggestion.data = credentials.suggest_archive_password()
     return form.suggestion.data
-
-
-def _user_page(form: UserForm) -> str:
-    return render_template(
-        "admin/user_registration.html",
-        form=form,
-        office=current_user.member.office,
-        words=[label for word, (label, _) in permissions.OFFICE_WORDS.items() if word in current_user.held],
-        shortest=settings.get("password_length"),
-    )

@@ -13,6 +13,7 @@ from tests.browser import site as sites
 from tests.browser.people import Clerk, OfficeUser
 from tests.browser.site import Site
 from tests.browser.watch import Watch
+from tests.people import LOGIN_IDS
 
 PROGRAM = shutil.which("chromium")
 PATIENCE = 15_000  # milliseconds: two cores may be busy with other tests
@@ -81,10 +82,13 @@ def shared_site(instance: Path, chromium: Chromium) -> Iterator[Site]:
 
 @pytest.fixture
 def sits_down(opened: Open) -> Callable[..., OfficeUser | Clerk]:
-    """`sits_down(site, "taro")`: a person at a browser of their own, not logged in yet."""
+    """`sits_down(site, "taro")`: a person at a browser of their own, not logged in yet; instead of a name of the cast,
+    what the sheet of a newcomer says (see Person.adds).
+    """
 
-    def sit(site: Site, name: str, **more: Any) -> OfficeUser | Clerk:
-        kind = Clerk if name in ("kiku", "ume", "dai") else OfficeUser
-        return kind(opened(site, **more), site, name)
+    def sit(site: Site, who: str | dict[str, Any], **more: Any) -> OfficeUser | Clerk:
+        me = site.user(LOGIN_IDS[who]) if isinstance(who, str) else who
+        kind = OfficeUser if me.get("contract_number") else Clerk
+        return kind(opened(site, **more), me)
 
     return sit

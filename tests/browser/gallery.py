@@ -40,11 +40,16 @@ class Gallery:
         return {"busy": self.busy, "fresh": self.fresh, "bare": self.bare}[name]
 
 
-def furnish_busy(folder: Path, made: dict[str, Any], work: Path) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
-    """Fill an installation by the verbs themselves: (document's name → uid, cookies)."""
+Furnish = Callable[[Cast], dict[str, str]]
+
+
+def furnish_busy(
+    folder: Path, made: dict[str, Any], work: Path, people: Furnish
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """Fill an installation by the verbs themselves: (name of a document or of a person's place → uid, cookies)."""
     app, cast = create_app({"INSTANCE": folder, "TESTING": True}), Cast(made)
     with db.connection_context():
-        uids = {**_filings(cast, work), **_statements(cast)}
+        uids = {**_filings(cast, work), **_statements(cast), **people(cast)}
         for _ in range(MANY):
             inspect(uploads(cast.jun, aes_zip(cast.archive_password)))
         User.update(pending_mail="hanako.heiyama@sr-office.example").where(
@@ -52,8 +57,8 @@ def furnish_busy(folder: Path, made: dict[str, Any], work: Path) -> tuple[dict[s
         ).execute()
         run_jobs(app)
         uids |= _inspections(cast)
-        names = ("taro", "jun", "hanako", "kiku", "ume", "dai")
-        cookies = {("busy", name): _cookie(app, cast.member(name)) for name in names}
+        names = ("taro", "jun", "hanako", "kiku", "ume", "dai", "momo", "aoi")
+        cookies = {("busy", name): _cookie(app, Membership.by_uid(uids[name])) for name in names}
         cookies["busy", "late"] = _late(app, cast.member("jun"))
         cookies["busy", "code passed"] = _code_passed(app, cast.member("taro"))
     db.close()
@@ -65,9 +70,12 @@ def furnish_fresh(folder: Path, made: dict[str, Any]) -> dict[tuple[str, str], s
     with db.connection_context():
         names = ("taro", "kiku", "jiro", "hanako_at_xyz")
         cookies = {("fresh", name): _cookie(app, cast.member(name)) for name in names}
+        cookies["fresh", "hanako_at_abc"] = _cookie(app, cast.member("hanako"))
         cookies["fresh", "code passed"] = _code_passed(app, cast.member("jiro"))
         # The way to the second page of the first login, and an office without an active PC.
         Device.update(state="stopped").where(Device.office == cast.xyz).execute()
+        # And one whose active PCs are as many as its people.
+        Device.update(state="stopped").where(Device.office == cast.abc, Device.slot == 3).execute()
     db.close()
     return cookies
 

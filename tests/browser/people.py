@@ -1,25 +1,39 @@
 """People at their browsers. Their steps are verbs; a test reads as what they do and see."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyotp
 from playwright.sync_api import BrowserContext, Dialog, Locator, Page, expect
 
-from tests.browser.site import Site
-from tests.people import LOGIN_IDS
+from database import utc_now
 
 MAIL_ROUNDS = 100  # looks at the mailbox before giving up
 CODE = re.compile(r"\b\d{8}\b")
 
 
-class Person:
-    """Somebody at a browser of their own. Questions the page asks are answered yes and remembered in `was_asked`."""
+class Authenticator:
+    """The app on a phone, once it knows the secret."""
 
-    def __init__(self, context: BrowserContext, site: Site, name: str) -> None:
-        self.site = site
+    def __init__(self, secret: str) -> None:
+        self.secret = "".join(secret.split())
+
+    def shows(self, later: int = 0) -> str:
+        """The six digits; of a later step, as each counts only once and nobody waits here for the next."""
+        return pyotp.TOTP(self.secret).at(utc_now() + timedelta(seconds=30 * later))
+
+
+class Person:
+    """Somebody at a browser of their own. Questions the page asks are answered yes and remembered in `was_asked`.
+
+    `me`: login_id, password, and what else is known of the person (see Site.user).
+    """
+
+    def __init__(self, context: BrowserContext, me: dict[str, Any]) -> None:
         self.context = context
-        self.me = site.user(LOGIN_IDS[name])
+        self.me = dict(me)
         self.was_asked: list[str] = []
         self.page: Page = context.new_page()
         self.page.on("dialog", self._says_yes)
@@ -80,7 +94,54 @@ class Person:
         expect(chip).to_have_text(verdict)
 
     def receipt_number(self) -> str:
-        return self.main.locator("#receipt-number").inner_text()
+        return self.reads("receipt-number")
+
+    def reads(self, id: str) -> str:
+        return self.main.locator(f"#{id}").inner_text()
+
+    def box(self, label: str) -> Locator:
+        return self.main.get_by_label(label, exact=True)
+
+    def logs_out(self) -> None:
+        self.page.get_by_role("button", name="ログアウト").click()
+        self.sees_heading("ログアウトしました")
+
+    def is_refused(self) -> None:
+        self.sees_heading("この操作はできません")
+
+    def adds(self, kind: str, typed: dict[str, str]) -> dict[str, Any]:
+        """追加 on the list of people: fields by their label; what the printed sheet says. Ends on that sheet."""
+        self.chooses("追加")
+        self.box(kind).check()
+        for label, words in typed.items():
+            self.types(label, words)
+        if self.box("あとで選ぶ").count():
+            self.box("あとで選ぶ").check()
+        self.presses("追加")
+        self.sees_heading("初期パスワードのお知らせ")
+        sheet = {"login_id": self.reads("login-id"), "password": self.reads("password")}
+        contract = self.main.locator("#contract")
+        if contract.count():
+            sheet["contract_number"] = contract.inner_text()
+        return sheet | {"mail": typed["メールアドレス"]}
+
+    def registers(self, password: str) -> None:
+        """利用者情報登録(ユーザ), with a login password of one's own."""
+        self.sees_heading("利用者情報登録(ユーザ)")
+        self.types("新しいログインパスワード", password)
+        self.types("新しいログインパスワード（確認）", password)
+        self.presses("登録")
+        self.me["password"] = password
+
+    def enrols(self) -> tuple[Authenticator, list[str]]:
+        """認証アプリの登録, from its page to that of the recovery codes: (the app, the codes)."""
+        self.sees_heading("認証アプリの登録")
+        expect(self.main.get_by_role("img", name="認証アプリに登録するQRコード")).to_be_visible()
+        app = Authenticator(self.reads("totp-secret"))
+        self.types("認証アプリの6桁", app.shows())
+        self.presses("確認して登録")
+        self.sees_heading("回復コード")
+        return app, self.main.locator("#recovery-codes code").all_inner_texts()
 
     def _has_scripts(self) -> bool:
         return self.page.locator("html.td-js").count() > 0
@@ -90,23 +151,27 @@ class OfficeUser(Person):
     """An office's person, who comes in through the three steps."""
 
     @property
-    def contract_number(self) -> str:
-        return self.site.office(self.me["login_id"])["contract_number"]
-
-    @property
     def archive_password(self) -> str:
-        return self.site.office(self.me["login_id"])["archive_password"]
+        return self.me["archive_password"]
 
     def logs_in(self) -> None:
         """From the front door to the first page inside."""
         self.goes_to("/")
         self.chooses_door("ワンタイムパスワード発行")
-        self._says_who()
+        self.says_who()
         self.presses("送信")
         self.sees_heading("ワンタイムパスワード・発行受付")
         code = self.reads_code(self.receipt_number())
         self.chooses("電子連携サービス・認証画面")
-        self._says_who()
+        self._comes_in(code)
+
+    def logs_in_without_mail(self, code: str) -> None:
+        """With a code of the authenticator, or one of those kept for when it is lost."""
+        self.goes_to("/auth/")
+        self._comes_in(code)
+
+    def _comes_in(self, code: str) -> None:
+        self.says_who()
         self.presses("次へ")
         self.types("ワンタイムパスワード", code)
         self.presses("次へ")
@@ -114,6 +179,22 @@ class OfficeUser(Person):
         self.types("ログインパスワード", self.me["password"])
         self.presses("ログイン")
         expect(self.page.get_by_role("button", name="ログアウト")).to_be_visible()
+
+    def sets_up_office(self, short_name: str) -> None:
+        """利用者情報登録(事業所), with the 圧縮パスワード that the page proposes."""
+        self.types("事業所略称", short_name)
+        self.presses("両方の欄に入れる")
+        self.me["archive_password"] = self.box("圧縮パスワード").input_value()
+        self.box("圧縮パスワードは後から変更できないことを確認しました").check()
+        self.presses("確定")
+
+    def switches_to(self, office: str) -> None:
+        self.page.get_by_label("切り替える事業所").select_option(label=office)
+        self.page.get_by_role("button", name="切替").click()
+        self.works_for(office)
+
+    def works_for(self, office: str) -> None:
+        expect(self.page.locator(".td-person__office")).to_have_text(office)
 
     def chooses_door(self, words: str) -> None:
         self.main.get_by_role("link", name=re.compile(words)).first.click()
@@ -136,9 +217,6 @@ class OfficeUser(Person):
         assert found, body
         return found[0]
 
-    def receipt_number(self) -> str:
-        return self.page.locator("#receipt-number").inner_text()
-
     def fills_in_upload(self, file: Path) -> None:
         """Everything on the upload page but the last button."""
         self.chooses("届書の送信")
@@ -158,8 +236,8 @@ class OfficeUser(Person):
         self.chooses(among)
         self.row(receipt_number).get_by_role("link").first.click()
 
-    def _says_who(self) -> None:
-        self.types("契約番号", self.contract_number)
+    def says_who(self) -> None:
+        self.types("契約番号", self.me["contract_number"])
         self.types("ユーザーID", self.me["login_id"])
 
 
@@ -167,10 +245,14 @@ class Clerk(Person):
     """One of the fund's people, who comes in with password and authenticator."""
 
     def logs_in(self) -> None:
+        self.logs_in_with(Authenticator(self.me["totp_secret"]).shows())
+
+    def logs_in_with(self, code: str) -> None:
+        """`code`: of the authenticator, a recovery code, or nothing at the first login."""
         self.goes_to("/admin/login")
         self.types("ユーザーID", self.me["login_id"])
         self.types("ログインパスワード", self.me["password"])
-        self.types("ワンタイムパスワード", pyotp.TOTP(self.me["totp_secret"]).now())
+        self.types("ワンタイムパスワード", code)
         self.presses("ログイン")
         expect(self.page.get_by_role("button", name="ログアウト")).to_be_visible()
 

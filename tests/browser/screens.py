@@ -1,9 +1,8 @@
 """The list of screens: name → (site, person or "", address or steps). `{filing uploaded}` stands for its id."""
 
 from tests.browser import gallery
-from tests.browser.gallery import Steps, press
-
-Screen = tuple[str, str, str | Steps]
+from tests.browser.gallery import press
+from tests.browser.screens_people import ABOUT_PEOPLE, Screen
 
 STRANGERS: dict[str, Screen] = {
     "home": ("busy", "", "/"),
@@ -109,4 +108,4 @@ FIRST_LOGIN: dict[str, Screen] = {
     "first-login-user-error": ("fresh", "jiro", gallery.second_page_refused),
     "first-login-done": ("fresh", "jiro", gallery.first_login_done),
 }
-SCREENS: dict[str, Screen] = {**STRANGERS, **ERRORS, **OFFICE, **FUND, **FIRST_LOGIN}
+SCREENS: dict[str, Screen] = {**STRANGERS, **ERRORS, **OFFICE, **FUND, **FIRST_LOGIN, **ABOUT_PEOPLE}

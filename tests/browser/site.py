@@ -40,11 +40,15 @@ class Site:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def office(self, login_id: str) -> dict[str, Any]:
-        return next(one for one in self.made["offices"] if any(u["login_id"] == login_id for u in one["users"]))
+        """What the demonstration told of that person's office; {} for the fund's people."""
+        found = (one for one in self.made["offices"] if any(user["login_id"] == login_id for user in one["users"]))
+        return next(found, {})
 
     def user(self, login_id: str) -> dict[str, Any]:
-        people = [user for office in self.made["offices"] for user in office["users"]]
-        return next(one for one in [*people, *self.made["staff"]] if one["login_id"] == login_id)
+        """login_id, password … of a person; of an office's also the office's contract_number and archive_password."""
+        office = self.office(login_id)
+        person = next(one for one in office.get("users", self.made["staff"]) if one["login_id"] == login_id)
+        return person | {key: office[key] for key in ("contract_number", "archive_password") if key in office}
 
 
 @contextlib.contextmanager

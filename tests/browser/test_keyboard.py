@@ -7,60 +7,9 @@ import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.people import Person
+from tests.browser.hands import Hands
 from tests.browser.site import Site
 from tests.people import aes_zip
-
-MOST_STOPS = 60
-
-# The element that has the keyboard: its name as it is announced, its tag, and whether it can be seen to have it.
-FOCUSED = """
-() => {
-  const it = document.activeElement;
-  const look = getComputedStyle(it);
-  const labels = it.labels && it.labels.length ? it.labels[0].innerText : it.innerText;
-  const ring = look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 2;
-  const box = it.getBoundingClientRect();
-  const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
-  return [(labels || "").trim(), it.tagName, ring && inView];
-}
-"""
-
-
-class Hands:
-    """A person's hands on the keyboard, and nowhere else."""
-
-    def __init__(self, person: Person) -> None:
-        self.page = person.page
-        self.keys = person.page.keyboard
-
-    def reaches(self, name: str, tag: str = "") -> None:
-        """Tab until the element with this name has the focus; every stop on the way is visible."""
-        met = []
-        self.page.wait_for_load_state("load")
-        for _ in range(MOST_STOPS):
-            self.keys.press("Tab")
-            label, found, is_visible = self.page.evaluate(FOCUSED)
-            if found == "BODY":
-                continue
-            assert is_visible, f"the focus on {label or found!r} can't be seen"
-            met.append(label)
-            if label == name and tag in ("", found):
-                return
-        raise AssertionError(f"{name!r} was not reached; met {met}")
-
-    def types(self, label: str, words: str) -> None:
-        self.reaches(label)
-        self.keys.press("Control+a")
-        self.keys.type(words)
-
-    def presses(self, name: str) -> None:
-        self.reaches(name, "BUTTON")
-        self.keys.press("Enter")
-
-    def follows(self, name: str) -> None:
-        self.reaches(name, "A")
-        self.keys.press("Enter")
 
 
 @pytest.mark.parametrize("name", ["taro"])
@@ -70,14 +19,14 @@ def test_an_office_logs_in_uploads_and_delivers_without_a_mouse(
     taro = sits_down(site, name)
     hands = Hands(taro)
     taro.goes_to("/onetime/")
-    hands.types("契約番号", taro.contract_number)
+    hands.types("契約番号", taro.me["contract_number"])
     hands.types("ユーザーID", taro.me["login_id"])
     taro.page.keyboard.press("Enter")
     taro.sees_heading("ワンタイムパスワード・発行受付")
     code = taro.reads_code(taro.receipt_number())
     hands.follows("電子連携サービス・認証画面")
     taro.sees_heading("認証")
-    hands.types("契約番号", taro.contract_number)
+    hands.types("契約番号", taro.me["contract_number"])
     hands.types("ユーザーID", taro.me["login_id"])
     taro.page.keyboard.press("Enter")
     taro.sees_heading("ワンタイムパスワードの確認")
@@ -87,6 +36,8 @@ def test_an_office_logs_in_uploads_and_delivers_without_a_mouse(
     hands.types("ユーザーID", taro.me["login_id"])
     hands.types("ログインパスワード", taro.me["password"] + "\n")
 
+    taro.sees_heading("ホーム")
+    hands.follows("届書の送信")
     taro.sees_heading("届書の送信")
     hands.follows("アップロード")
     taro.sees_heading("届書のアップロード")
@@ -119,6 +70,8 @@ def test_a_clerk_opens_a_filing_without_a_mouse(site: Site, sits_down: Callable,
     hands.types("ユーザーID", kiku.me["login_id"])
     hands.types("ログインパスワード", kiku.me["password"])
     hands.types("ワンタイムパスワード", pyotp.TOTP(kiku.me["totp_secret"]).now() + "\n")
+    kiku.sees_heading("ホーム")
+    hands.follows("受信箱（届書）")
     kiku.sees_heading("受信箱（届書）")
     hands.reaches("資格取得届", "A")
     kiku.page.keyboard.press("Enter")

@@ -4,6 +4,7 @@ The pictures go to $TODOKE_PICTURES, or into pytest's temporary folder.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from models import Office
 from tests.browser import gallery as rooms
 from tests.browser import site as sites
 from tests.browser.gallery import Gallery
+from tests.browser.gallery_people import furnish_people
 from tests.browser.screens import SCREENS
 from tests.browser.watch import Watch
 
@@ -26,6 +28,10 @@ WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 
 # A few pages are broken on purpose; Chromium notes their answer in its console.
 EXPECTED = {"error-500": "Failed to load resource: the server responded with a status of 500"}
+PRINTED = (
+    *("filing-filing-delivered", "statement-received-fund", "filings-many", "matrix", "audit"),
+    *("user-password", "recovery-codes"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> I
         gallery = Gallery(busy, fresh, bare)
         gallery.cookies |= rooms.furnish_fresh(fresh.instance, fresh.made)
         # Last, so that the rules in this process stay on the installation that steps may still change.
-        gallery.uids, cookies = rooms.furnish_busy(busy.instance, busy.made, folder)
+        gallery.uids, cookies = rooms.furnish_busy(busy.instance, busy.made, folder, furnish_people)
         gallery.cookies |= cookies
         with db.connection_context():
             gallery.uids["abc"] = Office.get(Office.office_number == "00101").uid
@@ -135,7 +141,7 @@ def test_a_screen_breaks_no_serious_rule_of_accessibility(name: str, see: Callab
     assert see(name).violations == []
 
 
-@pytest.mark.parametrize("name", ["filing-filing-delivered", "statement-received-fund", "filings-many"])
+@pytest.mark.parametrize("name", PRINTED)
 def test_a_page_prints_without_the_frame_and_says_when(
     name: str, furnished: Gallery, chromium: Chromium, pictures: Path
 ) -> None:
@@ -147,3 +153,20 @@ def test_a_page_prints_without_the_frame_and_says_when(
         assert page.get_by_role("navigation", name="メニュー").count() == 0
         assert page.get_by_role("button").count() == 0
         assert "印刷日時 20" in page.locator("#main").inner_text()
+
+
+@pytest.mark.parametrize("name", ["matrix-small", "matrix", "staff-matrix"])
+def test_the_matrix_is_printed_on_a4_across(name: str, furnished: Gallery, chromium: Chromium, pictures: Path) -> None:
+    assert set(sheets(name, furnished, chromium, pictures)) == {(842, 595)}
+
+
+def test_the_matrix_of_a_small_office_is_one_sheet(furnished: Gallery, chromium: Chromium, pictures: Path) -> None:
+    assert len(sheets("matrix-small", furnished, chromium, pictures)) == 1
+
+
+def sheets(name: str, furnished: Gallery, chromium: Chromium, pictures: Path) -> list[tuple[int, int]]:
+    """Width and height in points of each sheet of paper that a screen is printed on."""
+    with visited(chromium, furnished, name) as page:
+        paper = page.pdf(path=pictures / f"{name}.pdf", prefer_css_page_size=True)
+    boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", paper)
+    return [(round(float(width)), round(float(height))) for width, height in boxes]

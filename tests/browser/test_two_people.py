@@ -15,6 +15,7 @@ def test_the_second_person_approves_several_rows_at_once(cast: Cast, shared_site
     numbers = [people.filing(cast).receipt_number for _ in range(3)]
     jun = sits_down(shared_site, "jun")
     jun.logs_in()
+    jun.chooses("届書の送信")
     for number in numbers[:2]:
         jun.row(number).get_by_role("checkbox").check()
     expect(jun.main.locator("[data-select-count]")).to_have_text("2")
@@ -36,8 +37,9 @@ def test_the_second_person_approves_several_rows_at_once(cast: Cast, shared_site
 def test_who_comes_second_reads_who_was_faster(cast: Cast, shared_site: Site, sits_down: Callable) -> None:
     first, second = people.filing(cast).receipt_number, people.filing(cast).receipt_number
     taro, jun = sits_down(shared_site, "taro"), sits_down(shared_site, "jun")
-    taro.logs_in()
-    jun.logs_in()
+    for person in (taro, jun):
+        person.logs_in()
+        person.chooses("届書の送信")
     for number in (first, second):
         taro.row(number).get_by_role("button", name="承認", exact=True).click()
         expect(taro.row(number)).to_contain_text("配信待ち")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from database import db
-from exchange import archive_passwords, audit, credentials, demonstration, installation, people
+from exchange import archive_passwords, audit, credentials, demonstration, fund, installation, people
 from exchange.actors import command_line
 from exchange.errors import Refused
 from exchange.permissions import ALL_WORDS, CONSULTANT_WORDS
@@ -38,7 +38,7 @@ def test_the_secrets_lie_in_a_file_of_the_owner(demo_file: Path) -> None:
 
 
 def test_it_is_refused_where_there_is_a_fund_or_an_office(empty: Path) -> None:
-    people.establish_fund(command_line(), "本物の基金", "")
+    fund.establish_fund(command_line(), "本物の基金", "")
     with pytest.raises(Refused, match="空の環境"):
         demonstration.seed(command_line(), empty / "demo.json", "http://127.0.0.1:5000")
     assert (Office.select().count(), (empty / "demo.json").exists()) == (0, False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from database import db
-from exchange import audit, devices, installation, outbox, settings, vault
+from exchange import audit, devices, installation, postman, settings, vault
 from exchange.actors import command_line
 from exchange.errors import Forbidden, NotConfigured, SomeoneWasFaster
 from models import AuditEntry, Office, Setting
@@ -35,12 +35,12 @@ def test_a_second_start_finds_what_the_first_made(instance: Path) -> None:
 
 
 def test_without_an_installation_nothing_is_guessed(cast: Cast) -> None:
-    kept, outbox._post = outbox._post, None
+    kept, postman._post = postman._post, None
     try:
         with pytest.raises(NotConfigured):
-            outbox.send_due(command_line().at)
+            postman.send_due(command_line().at)
     finally:
-        outbox._post = kept
+        postman._post = kept
 
 
 def test_a_vault_that_others_may_read_stops_the_start(instance: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_device_is_activated_once_and_it_is_logged(cast: Cast) -> None:
     assert (device.state, cast.xyz.has_active_device()) == ("active", True)
     entry = AuditEntry.select().order_by(AuditEntry.number.desc()).first()
     assert (entry.action, entry.subject, entry.details, entry.who) == (
-        *("device.activated", device.uid, {"slot": 2}, "コマンド"),
+        *("device.activated", device.uid, {"slot": 2}, "サーバーの管理者"),
     )
     with pytest.raises(SomeoneWasFaster, match="すでに有効化"):
         devices.activate(command_line(), device)

@@ -10,54 +10,14 @@ from typing import Any
 import pytest
 
 from database import utc_now
-from exchange import credentials, onetime, sessions
+from exchange import credentials, sessions
 from exchange.actors import Actor
 from exchange.errors import Refused, TooMany
-from models import AuditEntry, Device, LoginSession, Mail, Membership, Office, OneTimePassword, Throttle, User
+from models import AuditEntry, Device, LoginSession, Mail, Membership, Office, User
+from tests.exchange.logins import ADDRESS, clear_budgets, code_for, inside, second_step, staff_in, third_step, visitor
 from tests.people import LOGIN_IDS, Cast
 
-ADDRESS = "192.0.2.10"
-
 pytestmark = pytest.mark.usefixtures("empty_outbox")
-
-
-def visitor(**ahead: float) -> Actor:
-    """Whoever stands at the door, so long from now."""
-    return Actor(address=ADDRESS, at=utc_now() + timedelta(**ahead))
-
-
-def code_for(cast: Cast, name: str, actor: Actor) -> str:
-    office = cast.member(name).office
-    asked = onetime.ask(actor, office.contract_number, LOGIN_IDS[name], "browser")
-    return onetime.code_of(OneTimePassword.get(OneTimePassword.number == asked.number))
-
-
-def second_step(cast: Cast, name: str, actor: Actor | None = None) -> LoginSession:
-    """The session of somebody who has typed a right one-time password."""
-    actor = actor or visitor()
-    office = cast.member(name).office
-    token = sessions.pass_code(actor, office.contract_number, LOGIN_IDS[name], code_for(cast, name, actor), "browser")
-    return sessions.resume(token, "code", actor.at)
-
-
-def third_step(cast: Cast, name: str, password: str = "", actor: Actor | None = None) -> str:
-    actor = actor or visitor()
-    passed = second_step(cast, name, actor)
-    return sessions.pass_password(actor, passed, LOGIN_IDS[name], password or cast.secrets(name)["password"])
-
-
-def inside(cast: Cast, name: str = "jun") -> tuple[str, LoginSession]:
-    """Somebody who is logged in: token and session."""
-    token = third_step(cast, name)
-    session = sessions.resume(token, "in", utc_now())
-    assert isinstance(session, LoginSession)
-    return token, session
-
-
-def staff_in(cast: Cast, name: str, actor: Actor, password: str = "", code: str = "") -> str:
-    made = cast.secrets(name)
-    code = code or onetime.totp_now(made["totp_secret"], actor.at)
-    return sessions.log_in_staff(actor, LOGIN_IDS[name], password or made["password"], code)
 
 
 def told(user: User) -> list[str]:
@@ -183,11 +143,6 @@ def test_four_wrong_passwords_and_a_right_one_start_from_zero(cast: Cast) -> Non
             wrong_password(passed, LOGIN_IDS["jun"], actor)
         assert sessions.pass_password(actor, passed, LOGIN_IDS["jun"], cast.secrets("jun")["password"])
     assert AuditEntry.select().where(AuditEntry.action == "login.locked").count() == 0
-
-
-def clear_budgets() -> None:
-    """As if nobody had asked for a code yet."""
-    Throttle.delete().where(Throttle.kind.startswith("code_")).execute()
 
 
 def test_a_lock_of_one_person_does_not_lock_another(cast: Cast) -> None:

@@ -55,7 +55,7 @@ def test_the_letters_password_leads_to_the_first_page_and_nowhere_else(app: Flas
     logs_in(app, cast, jiro, "jiro")
     assert only_gate(app, jiro) == {*PUBLIC_PAGES, "office.registration"}
     sets_up(jiro)
-    assert only_gate(app, jiro) == {*PUBLIC_PAGES, "office.user_registration"}
+    assert only_gate(app, jiro) == {*PUBLIC_PAGES, "account.registration"}
     registers(jiro)
     assert {"files.outgoing", "files.incoming", "files.upload_form", "office.done"} <= only_gate(app, jiro)
 

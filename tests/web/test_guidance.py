@@ -235,10 +235,23 @@ def test_the_third_step_knows_the_id_of_the_first_and_keeps_it(app: Flask, brows
 def test_a_clerk_sees_only_the_rooms_he_may_read(browser: People, cast: Cast) -> None:
     Grant.delete().where(Grant.membership == cast.member("ume"), Grant.word == "receive").execute()
     ume = browser("ume")
-    assert ume.get("/admin/").location == "/admin/statements/"
-    menu = ume.get("/admin/statements/").text
-    assert "受信箱（届書）" not in menu
-    assert "帳票の配信" in menu
+    assert ume.get("/admin/", follow_redirects=True).request.path == "/"
+    for page in ("/", "/admin/statements/"):
+        html = ume.get(page).text
+        assert "受信箱（届書）" not in html
+        assert "帳票の配信" in html
+
+
+@pytest.mark.parametrize("name", ["taro", "jun", "hanako", "kiku", "ume", "dai"])
+def test_the_menu_leads_only_where_one_may_go(browser: People, name: str) -> None:
+    person = browser(name)
+    menu = person.get("/").text.partition('aria-label="メニュー"')[2].partition("</nav>")[0]
+    pages = re.findall(r'<a href="([^"]+)"', menu)
+    assert "/admin/account/" in pages
+    assert {page: person.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+    assert ("/admin/users/" in pages) == (name in ("taro", "kiku"))
+    assert ("/admin/audit/" in pages) == (name in ("taro", "kiku", "dai"))
+    assert ("/admin/settings/" in pages) == (name == "kiku")
 
 
 def test_the_findings_of_an_unopened_filing_stay_with_the_office(browser: People, cast: Cast) -> None:

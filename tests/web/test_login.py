@@ -39,7 +39,7 @@ def why(browser: Browser) -> str:
 def test_taro_logs_in_and_reaches_his_filings(app: Flask, browser: People, cast: Cast) -> None:
     taro = browser("")
     assert logs_in(app, cast, taro, "taro").location == "/"
-    assert taro.get("/").location == "/files/"
+    assert "あなたを待っているもの" in taro.get("/").text
     assert "甲野" in taro.get("/files/").text
     actions = [entry.action for entry in AuditEntry.select().order_by(AuditEntry.number.desc()).limit(3)]
     assert actions[::-1] == ["code.requested", "code.accepted", "login.succeeded"]

@@ -1,0 +1,84 @@
+"""The login password again, before a sensitive act: nobody else at the PC shall do it."""
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from wtforms import HiddenField
+
+from blueprints import answers, fields, guards
+from database import utc_now
+from exchange import permissions, sessions
+from exchange.errors import Refused
+
+# Acts that ask for the login password again when it was typed more than ten minutes ago → what the question calls them.
+SENSITIVE = {
+    "account.change_profile": "ご自身の氏名・メールアドレスの変更",
+    "account.open_totp": "認証アプリの登録の画面を開く",
+    "account.enrol": "認証アプリの登録",
+    "account.drop_totp": "認証アプリをやめる",
+    "account.renew_codes": "回復コードの作り直し",
+    "users.add": "追加",
+    "users.link": "ほかの事業所の社労士・税理士への依頼",
+    "users.change_profile": "氏名・メールアドレスの変更",
+    "users.permit": "権限の変更",
+    "users.preset": "権限の変更",
+    "users.move": "",
+    "users.limit": "利用期限の変更",
+    "users.reset": "初期パスワードの再発行",
+    "users.drop_totp": "認証アプリの解除",
+    "office.change": "事業所の登録の変更",
+    "settings.change": "基金の設定の変更",
+}
+NOUNS = {"suspension": "利用停止", "resumption": "利用再開", "ending": "利用の終了", "unlocking": "ログイン停止の解除"}
+# Of what the form carries, what the question shows.
+SHOWN = {"name": "氏名", "mail": "メールアドレス", "login_id": "ユーザーID", "ends_on": "利用期限"}
+
+
+class ConfirmForm(fields.Form):
+    confirm_password = fields.password("ログインパスワード", "ログインパスワードを入力してください。")
+    back = HiddenField()  # outlives a wrong password
+
+
+def ask() -> ResponseReturnValue | None:
+    """Asks when the password was typed more than ten minutes ago. What the form carried goes with the question, so that
+    the answer does it.
+    """
+    if request.method != "POST" or request.endpoint not in SENSITIVE or not current_user.is_authenticated:
+        return None
+    if sessions.is_fresh(current_user.session, utc_now()):
+        return None
+    form = ConfirmForm()
+    if not form.confirm_password.raw_data:
+        form.back.data = guards.came_from()
+        return _page(form, 200)
+    try:
+        sessions.confirm(current_user.actor, current_user.session, form.confirm_password.data or "")
+    except Refused as refused:
+        form.confirm_password.errors = [refused.message, *fields.width_hints(form.confirm_password.data or "")]
+        return _page(form, refused.status)
+    return None
+
+
+def _page(form: ConfirmForm, status: int) -> ResponseReturnValue:
+    own = {"csrf_token", "username", form.confirm_password.name, form.back.name}
+    carried = [(name, value) for name, value in request.form.items(multi=True) if name not in own]
+    back = form.back.data or ""
+    back_url = back if guards.is_path_of_ours(back) else url_for("home.index")
+    page = render_template(
+        "auth/confirm.html", form=form, action=request.path, carried=carried, back=back_url, facts=_facts(carried)
+    )
+    return page, status, answers.WHOLE_PAGE if request.htmx else {}
+
+
+def _facts(carried: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What is going to be done, to whom, and with which words: whoever types his password must know."""
+    values = request.view_args or {}
+    facts = [("操作", SENSITIVE[request.endpoint or ""] or NOUNS[values["noun"]])]
+    if "uid" in values:
+        member = guards.member_or_404(values["uid"])
+        who = member.login_id if member.invited_at else f"{member.user.name}（{member.login_id}）"
+        facts.append(("対象の方", who))
+    if "word" in values:
+        label = permissions.WORDS[member.kind][guards.word_or_404(member, values["word"])][0]
+        facts.append(("権限", f"「{label}」を{'付与する' if ('granted', 'y') in carried else '外す'}"))
+    return facts + [(SHOWN[name], value) for name, value in carried if name in SHOWN and value]

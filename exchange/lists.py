@@ -1,0 +1,71 @@
+"""What a list of documents shows, and how many there are of each state: at one place, or at several offices at once.
+
+Lists tell two states further apart than the rows do, since then somebody else has to act: an upload that its
+inspection has refused is `unusable`, a 差戻し that has been sent again is `replaced`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from peewee import Value, fn
+
+from models import FILING, STATEMENT, Inspection, Membership, Transfer
+
+PARTED = {"unusable": "uploaded", "replaced": "returned"}  # state in lists → state in the row
+REFUSED = ("failed", "quarantined")  # by the inspection
+
+Key = tuple[int | None, str, str]  # office's id (None: seen from the fund), direction, state in lists
+
+
+def listed(places: Sequence[Membership], direction: str, state: str = "") -> Any:
+    """A list, newest first: by arrival for the side that receives, by upload for the side that makes."""
+    is_receiver = (direction == FILING) == (places[0].office_id is None)
+    newest = Transfer.delivered_at.desc() if is_receiver else Transfer.id.desc()
+    query = Transfer.visible_to(*places).where(Transfer.direction == direction).order_by(newest, Transfer.id.desc())
+    if state in PARTED:
+        return query.where(Transfer.state == PARTED[state], _is_parted())
+    if state in PARTED.values():
+        return query.where(Transfer.state == state, ~_is_parted())
+    return query.where(Transfer.state == state) if state else query
+
+
+def counts(places: Sequence[Membership], direction: str) -> dict[str, int]:
+    """State in lists → how many can be seen from these places, for the filter above a list."""
+    found: dict[str, int] = {}
+    for (_, _, state), number in tally(places, direction).items():
+        found[state] = found.get(state, 0) + number
+    return found
+
+
+def tally(places: Sequence[Membership], *directions: str) -> dict[Key, int]:
+    """Everything of these directions (of both, if none is named) that can be seen from these places, in two queries.
+
+    What is parted is few: the first query counts in an index alone.
+    """
+    whole = _counted(places, directions)
+    for (office, direction, state), number in _counted(places, directions, _is_parted()).items():
+        part = next(name for name, of in PARTED.items() if of == state)
+        # Never below nothing: between the two queries somebody may have sent or moved one.
+        whole[office, direction, state] = max(0, whole.get((office, direction, state), 0) - number)
+        whole[office, direction, part] = number
+    return {key: number for key, number in whole.items() if number}
+
+
+def _counted(places: Sequence[Membership], directions: Sequence[str], *conditions: Any) -> dict[Key, int]:
+    is_office = places[0].office_id is not None
+    columns = [Transfer.office] if is_office else []
+    columns += [Transfer.direction, Transfer.state]
+    wanted = Transfer.direction << (list(directions) or [FILING, STATEMENT])
+    rows = Transfer.select(*columns, fn.COUNT(Transfer.id)).where(wanted, Transfer.known_at(*places), *conditions)
+    found = rows.group_by(*columns).tuples()
+    return {(tuple(key) if is_office else (None, *key)): number for *key, number in found}
+
+
+def _is_parted() -> Any:
+    """Refused by its inspection, or sent again by a filing that wasn't cancelled."""
+    newer = Transfer.alias()
+    refused = Inspection.select(Value(1)).where(Inspection.transfer == Transfer.id, Inspection.state << REFUSED)
+    again = newer.select(Value(1)).where(newer.replaces == Transfer.id, newer.state != "cancelled")
+    is_refused = (Transfer.state == "uploaded") & fn.EXISTS(refused)
+    is_replaced = (Transfer.state == "returned") & fn.EXISTS(again)
+    return (Transfer.state << list(PARTED.values())) & (is_refused | is_replaced)  # the first for the index

@@ -1,0 +1,168 @@
+"""What a person finds on the start page: what waits for him, at which of his offices, and how much went to and fro."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from peewee import Case, fn
+
+from exchange import calendar, lists, pickups, roster
+from models import (
+    FILING,
+    STATEMENT,
+    ArchivePassword,
+    AuditEntry,
+    Device,
+    Grant,
+    Membership,
+    Transfer,
+    User,
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something that waits for this person. `direction` and `state` name the list that shows the same number of rows,
+    where it is one of documents; `until`: when the first of them can't be done any more.
+    """
+
+    key: str
+    count: int
+    direction: str = ""
+    state: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OfficeWaiting:
+    """What waits at one of the person's offices; nobody can work where `is_ready` is False yet."""
+
+    place: Membership
+    waits: list[Waiting]
+    is_ready: bool
+
+
+@dataclass(frozen=True)
+class Month:
+    """How many documents one side of the counter delivered to the other in a month of Japan."""
+
+    year: int
+    month: int
+    sent: int
+    received: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.month}月"
+
+
+# (what waits, the word that can do it, direction, state in lists), in the order of the work
+OFFICE_WORK = (
+    ("approve", "approve", FILING, "uploaded"),
+    ("deliver", "deliver", FILING, "approved"),
+    ("repair", "upload", FILING, "unusable"),
+    ("correct", "upload", FILING, "returned"),
+    ("request_pickup", "request_pickup", STATEMENT, "delivered"),
+    ("download", "download", STATEMENT, "requested"),
+)
+FUND_WORK = (
+    ("receive", "receive", FILING, "delivered"),
+    ("process", "receive", FILING, "received"),
+    ("check", "check", STATEMENT, "uploaded"),
+    ("send", "send", STATEMENT, "approved"),
+    ("repair", "prepare", STATEMENT, "unusable"),
+)
+PEOPLE = ("invited", "fresh", "lapsed", "locked")  # states of people that the 管理者 should look after
+
+
+def waiting(
+    member: Membership, held: frozenset[str], at: datetime, tally: dict[lists.Key, int] | None = None
+) -> list[Waiting]:
+    """What waits for this very person, who holds these words here. `tally`: of his places, if it is at hand."""
+    if tally is None:
+        tally = lists.tally([member]) if member.kind != "desk" else {}
+    found = _documents(member, held, tally)
+    found = [replace(wait, until=_first_end(member, at)) if wait.key == "download" else wait for wait in found]
+    if member.kind == "office_admin" or "staff" in held:
+        found += _people(member, at)
+    if "activate" in held:
+        found.append(Waiting("activate", Device.select().where(Device.state == "requested").count()))
+    found.append(Waiting("invitation", member.user.invitations().count()))
+    return [wait for wait in found if wait.count]
+
+
+def offices_waiting(places: Sequence[Membership], tally: dict[lists.Key, int]) -> list[OfficeWaiting]:
+    """The documents that wait at each of these offices of a person, in as many queries for ten as for two."""
+    offices = [place.office_id for place in places]
+    words: dict[int, set[str]] = {place.id: set() for place in places}
+    for grant in Grant.select().where(Grant.membership << places):
+        words[grant.membership_id].add(grant.word)
+    passwords = ArchivePassword.select(ArchivePassword.office).where(ArchivePassword.office << offices)
+    ready = {row.office_id for row in passwords}
+    return [
+        OfficeWaiting(place, _documents(place, frozenset(words[place.id]), tally), place.office_id in ready)
+        for place in places
+    ]
+
+
+def traffic(member: Membership, at: datetime, months: int = 6) -> list[Month]:
+    """What was delivered in the last months, the running one last: of the own office or, for the fund, of all."""
+    if member.kind == "desk":
+        return []
+    starts = [_month_start(at, months - 1 - number) for number in range(months)]
+    later_first = [(Transfer.delivered_at >= start, number) for number, start in enumerate(starts)][::-1]
+    month = Case(None, later_first)
+    rows = Transfer.select(Transfer.direction, month, fn.COUNT(Transfer.id)).where(
+        Transfer.direction << (FILING, STATEMENT), Transfer.delivered_at >= starts[0]
+    )
+    if member.office_id:
+        rows = rows.where(Transfer.office == member.office_id)
+    found = {(way, number): count for way, number, count in rows.group_by(Transfer.direction, month).tuples()}
+    own, other = (FILING, STATEMENT) if member.office_id else (STATEMENT, FILING)
+    return [
+        Month(start.year, start.month, found.get((own, number), 0), found.get((other, number), 0))
+        for number, start in enumerate(starts)
+    ]
+
+
+def last_login(user: User) -> datetime | None:
+    """When the person logged in before this time. A login ends all others, so the newest is this one."""
+    mine = AuditEntry.select(AuditEntry.at).where(
+        AuditEntry.subject == user.uid, AuditEntry.action == "login.succeeded"
+    )
+    before = mine.order_by(AuditEntry.number.desc()).limit(1).offset(1).first()
+    return before.at if before else None
+
+
+def _documents(member: Membership, held: frozenset[str], tally: dict[lists.Key, int]) -> list[Waiting]:
+    work = OFFICE_WORK if member.office_id else FUND_WORK
+    return [
+        Waiting(key, tally[member.office_id, direction, state], direction, state)
+        for key, word, direction, state in work
+        if word in held and (member.office_id, direction, state) in tally
+    ]
+
+
+def _first_end(member: Membership, at: datetime) -> datetime | None:
+    """When the first open window closes; None if that moment is over, and only the worker's chore is late."""
+    requested = Transfer.select().where(Transfer.known_at(member), Transfer.state == "requested")
+    first = requested.order_by(Transfer.requested_at).first()
+    ends_at = pickups.window_ends_at(first) if first else None
+    return ends_at if ends_at and ends_at > at else None
+
+
+def _people(member: Membership, at: datetime) -> list[Waiting]:
+    """People in a state that the 管理者 (or whoever manages the fund's people) should look after, as their list has
+    them. States are asked one by one, so only for those who may be in one.
+    """
+    present = list(Membership.at(member.office).where(Membership.ended_at.is_null()))
+    found = Counter(roster.states(present, at))
+    return [Waiting(state, found[state]) for state in PEOPLE]
+
+
+def _month_start(at: datetime, back: int) -> datetime:
+    """Midnight in Japan before the first day of the month that lies so many months back."""
+    local = calendar.japan(at)
+    years, months = divmod(local.year * 12 + local.month - 1 - back, 12)
+    return datetime(years, months + 1, 1, tzinfo=calendar.JST)
