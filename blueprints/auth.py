@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
 from blueprints import answers, fields, guards
-from blueprints.visitor import BROWSER, actor, enter, go_on, tell_of_recovery
+from blueprints.visitor import BROWSER, actor, enter, go_on, note_recovery
 from database import utc_now
 from exchange import accounts, sessions
 from exchange.errors import Refused
@@ -79,7 +79,7 @@ def check_code() -> ResponseReturnValue:
     session.clear()  # a new stage, a new token
     session[CODE_TOKEN], session[LOGIN_ID] = token, pair["login_id"]
     session[guards.NEXT] = page_asked_for
-    tell_of_recovery(form.code.data)
+    note_recovery(form.code.data)
     return redirect(url_for("auth.password"), 303)
 
 

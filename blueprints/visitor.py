@@ -5,7 +5,7 @@ verbs.
 from dataclasses import dataclass
 from functools import cached_property
 
-from flask import flash, g, get_flashed_messages, redirect, request, session, url_for
+from flask import flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user, login_user
 
@@ -15,6 +15,7 @@ from exchange import onetime, people, permissions, sessions
 from exchange.actors import Actor
 from models import LoginSession, Membership
 
+RECOVERED = "recovered"  # key in the cookie: a recovery code was used on the way in
 BROWSER = "browser"  # key in the cookie: knows again the browser that asked for a one-time password
 
 
@@ -129,10 +130,10 @@ def enter(token: str) -> ResponseReturnValue:
         session.clear()
         return redirect(url_for("auth.ended", why="newer"), 303)
     wanted = guards.page_asked_for(entered.membership)
-    told = get_flashed_messages(with_categories=True)
+    is_recovered = session.get(RECOVERED, False)
     session.clear()
-    for category, words in told:
-        flash(words, category)
+    if is_recovered:
+        flash("回復コードを1つ使いました。認証アプリを登録し直すか、回復コードの残りを確かめてください。", "warning")
     login_user(Visitor(entered, token))
     user = entered.membership.user
     if not current_user.is_gated and user.invitations().exists():
@@ -142,10 +143,9 @@ def enter(token: str) -> ResponseReturnValue:
     return redirect(wanted or url_for("home.index"), 303)
 
 
-def tell_of_recovery(code: str) -> None:
-    """After a login that a recovery code opened: what to do before they are used up."""
-    if onetime.is_recovery_like(code):
-        flash("回復コードを1つ使いました。認証アプリを登録し直すか、回復コードの残りを確かめてください。", "warning")
+def note_recovery(code: str) -> None:
+    """Remembers that a recovery code opened this login: what is to be done about it is said when the person is in."""
+    session[RECOVERED] = onetime.is_recovery_like(code)
 
 
 def go_on(token: str) -> None:

@@ -188,6 +188,7 @@ def reset_password(actor: Actor, member: Membership, before: str) -> str:
         user = member.user = User.get_by_id(member.user_id)
         if seen(member) != before:
             raise SomeoneWasFaster(RESET_BEFORE)
+        outbox.account_changed(actor, member, "初期パスワードの再発行")  # to the address in force until now
         User.update(
             password_hash=hashed,
             password_set_at=actor.at,
@@ -201,9 +202,9 @@ def reset_password(actor: Actor, member: Membership, before: str) -> str:
         _shut_out(actor, user)
         changed = ["mail"] if user.pending_mail else []
         audit.record(actor, "password.reset", user.uid, member.office, login_id=member.login_id, changed=changed)
-        outbox.account_changed(actor, member, "初期パスワードの再発行")
         if changed:
             outbox.address_changed(actor, member, user.mail)
+        member.user = User.get_by_id(user.id)
     return password
 
 

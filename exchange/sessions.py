@@ -107,8 +107,7 @@ def _is_known(actor: Actor, member: Membership | None) -> bool:
 
 def _tell_of_lock(actor: Actor, member: Membership, kind: str, who: str) -> None:
     """When the try just counted was the last one allowed, from this network or from all."""
-    reached = [throttle.has_just_reached(*key) for key in throttle.keys_here(kind, who, [actor.address])]
-    if True not in reached:
+    if not throttle.is_just_reached(throttle.keys_here(kind, who, [actor.address])):
         return
     with db.atomic():
         audit.record(actor, "login.locked", member.user.uid, member.office, minutes=_lock_minutes(kind))

@@ -90,15 +90,19 @@ def clear_here(kind: str, who: str, address: str) -> None:
 
 def spent(keys: Collection[tuple[str, str]], at: datetime) -> set[tuple[str, str]]:
     """Those of (limit, whose tries) of which the next try would be refused; one query."""
-    hashes = {(kind, _hash(key)): (kind, key) for kind, key in keys}
-    rows = Throttle.select().where(Throttle.key_hash << [key_hash for _, key_hash in hashes])
+    names = {(kind, _hash(key)): (kind, key) for kind, key in keys}
     return {
-        hashes[row.kind, row.key_hash]
-        for row in rows
-        if (row.kind, row.key_hash) in hashes
-        and row.count >= LIMITS[row.kind].tries
-        and row.started_at > at - LIMITS[row.kind].window
+        names[row.kind, row.key_hash]
+        for row in _rows(keys)
+        if row.count >= LIMITS[row.kind].tries and row.started_at > at - LIMITS[row.kind].window
     }
+
+
+def _rows(keys: Collection[tuple[str, str]]) -> list[Throttle]:
+    """What is counted under these, in one query."""
+    wanted = {(kind, _hash(key)) for kind, key in keys}
+    found = Throttle.select().where(Throttle.key_hash << [key_hash for _, key_hash in wanted])
+    return [row for row in found if (row.kind, row.key_hash) in wanted]
 
 
 def is_spent(kind: str, key: str, at: datetime) -> bool:
@@ -108,10 +112,11 @@ def is_spent(kind: str, key: str, at: datetime) -> bool:
     return row is not None and row.count >= limit.tries and row.started_at > at - limit.window
 
 
-def has_just_reached(kind: str, key: str) -> bool:
-    """Whether the try just counted was the last one allowed: the moment to tell of it, once."""
-    row = Throttle.get_or_none(Throttle.kind == kind, Throttle.key_hash == _hash(key))
-    return row is not None and row.count == LIMITS[kind].tries
+def is_just_reached(keys: Collection[tuple[str, str]]) -> bool:
+    """Whether the try just counted under these (limit, whose tries) was the last one that one of them allows: the
+    moment to tell of it, once.
+    """
+    return any(row.count == LIMITS[row.kind].tries for row in _rows(keys))
 
 
 def clear(kind: str, key: str) -> None:

@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from blueprints import fields
-from blueprints.visitor import actor, enter, tell_of_recovery
+from blueprints.visitor import actor, enter, note_recovery
 from exchange import sessions
 from exchange.errors import Refused
 
@@ -37,5 +37,5 @@ def log_in() -> ResponseReturnValue:
     except Refused as refused:
         form.form_errors = [refused.message, *fields.width_hints(form.password.data)]  # of which field isn't told
         return render_template("admin/login.html", form=form), refused.status
-    tell_of_recovery(form.code.data or "")
+    note_recovery(form.code.data or "")
     return enter(token)
