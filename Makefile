@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 5000
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -p tests.reporting -q
+# One process for each processor; a file's tests stay together, since they share what they have set up.
+PYTEST := $(BIN)/python -m pytest -p tests.reporting -q -n auto --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TODOKE_BASE_URL ?= http://127.0.0.1:$(PORT)
 

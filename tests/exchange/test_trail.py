@@ -268,7 +268,8 @@ def test_a_page_takes_the_same_few_queries_however_long_it_is(cast: Cast, caplog
             assert document is None or document.receipt_number
             assert entry.office is None or entry.office.display_name
     assert len(rows) > 40
-    assert len([one for one in caplog.records if one.name == "peewee"]) == 4  # the word, the numbers, the entries, the documents
+    queries = [one for one in caplog.records if one.name == "peewee"]
+    assert len(queries) == 4  # the word, the numbers, the entries, the documents
 
 
 # ── taking it away ──
