@@ -108,8 +108,21 @@ class Ear:
 def forms_of(secret: str) -> list[bytes]:
     """The secret in clear, hex, and base64 at each of the three places it can begin in."""
     raw = secret.encode()
-    shifted = [base64.b64encode(b"x" * shift + raw)[4 if shift else 0 : -4] for shift in range(3)]
-    return [raw, raw.hex().encode(), raw.hex().upper().encode(), *shifted]
+    return [raw, raw.hex().encode(), raw.hex().upper().encode(), *(in_base64(raw, shift) for shift in range(3))]
+
+
+def in_base64(raw: bytes, shift: int) -> bytes:
+    """What the bytes alone decide of their base64, when `shift` other bytes stand before them."""
+    encoded = base64.b64encode(b"x" * shift + raw)
+    return encoded[-(-shift * 4 // 3) : (shift + len(raw)) * 4 // 3]
+
+
+def shows_code(code: str, content: bytes) -> bool:
+    """Whether a one-time password stands there; its six digits inside a longer number or name are chance."""
+    clear, *others = forms_of(code)
+    return re.search(rb"(?<![0-9A-Za-z])%s(?![0-9A-Za-z])" % clear, content) is not None or any(
+        form in content for form in others
+    )
 
 
 def first_day(app: Flask, browser: People, cast: Cast) -> list[str]:

@@ -92,6 +92,7 @@ def test_after_a_move_in_a_row_the_keyboard_stays_in_that_row(site: Site, sits_d
     number = taro.uploads(file)
     taro.waits_for_inspection("検査済")
     taro.chooses("届書の送信")
+    taro.sees_heading("届書の送信")
     taro.row(number).get_by_role("button", name="承認", exact=True).focus()
     taro.page.keyboard.press("Enter")
     expect(taro.row(number)).to_contain_text("配信待ち")
