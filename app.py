@@ -18,10 +18,45 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
-from blueprints import admin, answers, auth, confirming, demo, files, guards, home, onetime, uploads, visitor, words
-from blueprints.admin import account, audit, desk, inbox, office, offices, settings, statements, status, users
+from blueprints import (
+    admin,
+    answers,
+    auth,
+    confirming,
+    demo,
+    download,
+    files,
+    guards,
+    help,
+    home,
+    onetime,
+    registration,
+    uploads,
+    visitor,
+    words,
+)
+from blueprints.admin import (
+    account,
+    audit,
+    contracts,
+    desk,
+    documents,
+    inbox,
+    installers,
+    invitations,
+    letters,
+    office,
+    offices,
+    progress,
+    registrations,
+    settings,
+    statements,
+    status,
+    users,
+)
 from database import db
 from exchange import installation, logs, postman
+from exchange import invitations as invited
 from exchange import onetime as codes
 from exchange.archives import ArchiveError
 from exchange.errors import NotConfigured, Refused
@@ -51,9 +86,23 @@ PUBLIC = frozenset(
     (
         "home.index",
         "home.healthz",
+        "help.index",
+        "help.page",
         "onetime.form",
         "onetime.request_code",
         "onetime.receipt",
+        "registration.form",
+        "registration.open",
+        "registration.confirm",
+        "registration.file",
+        "registration.receipt",
+        "registration.leave",
+        "download.form",
+        "download.enter",
+        "download.list",
+        "download.document",
+        "download.installer",
+        "download.leave",
         "auth.identity",
         "auth.identify",
         "auth.code",
@@ -155,6 +204,7 @@ def _post(app: Flask, folder: Path) -> postman.Post:
         eml_folder=folder / "mail",
         writes_eml=config["IS_DEMO"],
         code_of=codes.code_of,
+        invitation_code_of=invited.code_of,
     )
 
 
@@ -194,8 +244,10 @@ def _close_database(_: BaseException | None) -> None:
 
 
 def _add_pages(app: Flask) -> None:
+    counters = (home, help, registration, download, onetime, auth)
     theirs = (office, users, account, offices, audit, settings, inbox, statements, status, desk)
-    for room in (home, onetime, auth, files, admin, *theirs, demo):
+    onboarding = (registrations, invitations, letters, documents, installers, contracts, progress)
+    for room in (*counters, files, admin, *theirs, *onboarding, demo):
         app.register_blueprint(room.bp)
 
 

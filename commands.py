@@ -1,12 +1,11 @@
-"""Every `flask …` command, and the worker: which job kind is which verb."""
+"""Every `flask …` command."""
 
 import json
-import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
+import work
 from database import db, utc_now
 from exchange import (
     accounts,
@@ -23,31 +23,19 @@ from exchange import (
     demonstration,
     devices,
     fund,
-    inspections,
     installation,
     jobs,
     letters,
     normalise,
-    onetime,
     people,
     permissions,
-    pickups,
-    places,
-    postman,
     registration_file,
     registrations,
-    sessions,
-    throttle,
     vault,
 )
-from exchange.actors import command_line, system
+from exchange.actors import command_line
 from exchange.errors import Refused
 from models import Device, Membership, Office
-
-CHORES_EVERY = timedelta(minutes=1)
-SLOW_JOBS = ("inspect",)
-log = logging.getLogger("todoke.worker")
-_vault_swept_at = [datetime.min.replace(tzinfo=UTC)]
 
 
 def register(app: Flask) -> None:
@@ -66,7 +54,7 @@ def register(app: Flask) -> None:
     ):
         app.cli.add_command(command)
     if is_running("run") and app.config["RUN_JOBS"]:
-        threading.Thread(target=_work, args=(app, threading.Event()), daemon=True, name="jobs").start()
+        threading.Thread(target=work.run, args=(app, threading.Event()), daemon=True, name="jobs").start()
 
 
 def is_migrating() -> bool:
@@ -82,77 +70,7 @@ def is_running(command: str) -> bool:
     return context is not None and context.info_name == command
 
 
-# ── the worker ──
-
-
-def handlers(app: Flask) -> dict[str, jobs.Handler]:
-    limits = archives.Limits(packed=app.config["MAX_FILE_BYTES"], unpacked=app.config["MAX_UNPACKED_BYTES"])
-    return {
-        "inspect": lambda job: inspections.run(system(), int(job.subject), limits, job.progress),
-        "mail_code": lambda job: onetime.mail_code(system(), int(job.subject)),
-    }
-
-
-def chores() -> Callable[[], bool]:
-    """What the worker does besides jobs: mail at once, housekeeping each minute.
-
-    The answer says whether there was work.
-    """
-    next_round = [datetime.min.replace(tzinfo=UTC)]
-
-    def run() -> bool:
-        now = utc_now()
-        if now >= next_round[0]:
-            next_round[0] = now + CHORES_EVERY
-            keep_house(now)
-        return postman.send_due(now)
-
-    return run
-
-
-def keep_house(now: datetime) -> None:
-    """Each chore for itself: one that fails must not starve the others."""
-    for chore in (
-        audit.write_checkpoint_if_due,
-        pickups.close_windows,
-        throttle.sweep,
-        onetime.sweep,
-        sessions.sweep,
-        places.end_over,
-        jobs.sweep,
-        postman.sweep,
-        _sweep_vault,
-    ):
-        try:
-            chore(now)
-        except Exception:
-            log.exception("a chore failed")
-
-
-def _sweep_vault(now: datetime) -> None:
-    if now - _vault_swept_at[0] >= timedelta(hours=1):
-        _vault_swept_at[0] = now
-        vault.sweep()
-
-
-def give_ups() -> dict[str, jobs.GiveUp]:
-    """Job kind → what ends the waiting for one that has failed for good."""
-    return {"inspect": lambda subject: inspections.give_up(system(), int(subject))}
-
-
-def _work(app: Flask, stop: threading.Event) -> None:
-    """Two loops: a long inspection must not hold up a one-time password."""
-    every = handlers(app)
-    slow = {kind: every.pop(kind) for kind in SLOW_JOBS}
-    beside = threading.Thread(target=_loop, args=(slow, lambda: False, stop), daemon=True, name="slow jobs")
-    beside.start()
-    _loop(every, chores(), stop)
-    beside.join()
-
-
-def _loop(kinds: dict[str, jobs.Handler], chores: Callable[[], bool], stop: threading.Event) -> None:
-    with db.connection_context():
-        jobs.loop(kinds, give_ups(), chores, stop)
+# ── running ──
 
 
 @click.command()
@@ -162,7 +80,7 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: (stop.set(), jobs.wake()))
-    _work(current_app._get_current_object(), stop)
+    work.run(current_app._get_current_object(), stop)
 
 
 # ── setting up ──

@@ -1,6 +1,6 @@
-"""Every row of the database: columns, properties, questions (can_…/is_…) and queries.
+"""The rows of the database: columns, properties, questions (can_…/is_…) and queries.
 
-No verbs: those live in exchange/. The connection and the kinds of columns stand in database.py.
+No verbs: those live in exchange/. The rows of onboarding stand in papers.py, the connection in database.py.
 """
 
 import json
@@ -97,6 +97,8 @@ class Office(Record):
     forbids_self_approval = BooleanField(default=False)
     registered_at = MomentField(default=utc_now)
     closed_at = MomentField(null=True)
+    postal_code = CharField(constraints=[SQL("DEFAULT ''")], default="")
+    address = TextField(constraints=[SQL("DEFAULT ''")], default="")  # in lines, as it stands on an envelope
 
     @property
     def display_name(self) -> str:
@@ -125,8 +127,8 @@ class Office(Record):
         return cls.get_or_none(cls.uid == uid)
 
     @classmethod
-    def open_ones(cls, search: str = "") -> Any:
-        query = cls.select().where(cls.closed_at.is_null()).order_by(cls.office_number)
+    def open_ones(cls, search: str = "", is_closed: bool = False) -> Any:
+        query = cls.select().where(cls.closed_at.is_null(not is_closed)).order_by(cls.office_number)
         if search:
             # contains() escapes what LIKE would read as a wildcard
             found = cls.name.contains(search) | cls.office_number.contains(search)
@@ -632,6 +634,3 @@ class AuditEntry(Record):
     def about(cls, uid: str, actions: tuple[str, ...] = ()) -> Any:
         found = cls.with_people().where(cls.subject == uid).order_by(cls.number)
         return found.where(cls.action << actions) if actions else found
-
-
-ALL: list[type[Record]] = Record.__subclasses__()  # in the order of this file

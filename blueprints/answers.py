@@ -1,8 +1,8 @@
-"""Answers that several pages give: a document as a download, its Japanese file name, the timeline of a transfer, what
-its inspection says; an address that is only hinted at.
+"""Answers that several pages give: a document as a download, its Japanese file name, a table that Excel opens, the
+timeline of a transfer, what its inspection says; an address that is only hinted at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,9 @@ from urllib.parse import quote
 from flask import Response, make_response, render_template, request, stream_with_context, url_for
 
 from blueprints import deeds
+from exchange import spreadsheet
 from models import AuditEntry, Membership, Transfer
+from papers import Intake, LetterBatch, Registration
 
 PICKED_UP = ("statement.requested", "statement.received")
 
@@ -33,9 +35,16 @@ def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str
     return response
 
 
-def timeline(transfer: Transfer, viewer: Membership) -> list[dict[str, Any]]:
-    """The audit entries about a transfer in words. From where somebody came is shown to his own side only."""
-    return [_moment(entry, viewer) for entry in transfer.timeline()]
+def table(rows: Iterable[Sequence[str]], name: str, fallback: str) -> Response:
+    """Rows as a CSV that Excel opens. `name`, `fallback`: of the file, without `.csv`."""
+    response = download(spreadsheet.as_csv(rows), f"{name}.csv", None, f"{fallback}.csv")
+    response.mimetype = "text/csv"
+    return response
+
+
+def timeline(about: Transfer | LetterBatch | Intake | Registration, viewer: Membership) -> list[dict[str, Any]]:
+    """The audit entries about something in words. From where somebody came is shown to his own side only."""
+    return [_moment(entry, viewer) for entry in about.timeline()]
 
 
 def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:

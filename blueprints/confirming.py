@@ -1,5 +1,7 @@
 """The login password again, before a sensitive act: nobody else at the PC shall do it."""
 
+from typing import Any
+
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -7,7 +9,7 @@ from wtforms import HiddenField
 
 from blueprints import answers, fields, guards
 from database import utc_now
-from exchange import permissions, sessions
+from exchange import contracts, permissions, sessions
 from exchange.errors import Refused
 
 # Acts that ask for the login password again when it was typed more than ten minutes ago → what the question calls them.
@@ -28,15 +30,43 @@ SENSITIVE = {
     "users.drop_totp": "認証アプリの解除",
     "office.change": "事業所の登録の変更",
     "settings.change": "基金の設定の変更",
+    "contracts.correct": "事業所の登録の訂正",
+    "contracts.change_devices": "利用台数の変更",
+    "contracts.reissue": "お知らせの再発行",
+    "contracts.close": "契約の終了",
+    "letters.order": "お知らせの発行",
+    "letters.pdf": "お知らせのPDFの保存",
+    "letters.give_up": "お知らせの破棄",
+    "documents.open": "手順書の掲載の画面を開く",
+    "installers.open": "インストーラーの登録の画面を開く",
 }
 NOUNS = {"suspension": "利用停止", "resumption": "利用再開", "ending": "利用の終了", "unlocking": "ログイン停止の解除"}
 # Of what the form carries, what the question shows.
 SHOWN = {"name": "氏名", "mail": "メールアドレス", "login_id": "ユーザーID", "ends_on": "利用期限"}
+SHOWN_OF_OFFICE = {**contracts.LABELS, "device_limit": "利用台数", "reason": "理由"}
+
+TOO_OLD = (
+    "ログインパスワードを確かめてから10分がたったため、ファイルを受け取りませんでした。"
+    "前の画面を開き直し、ログインパスワードを入力してから、ファイルをもう一度選んでください。"
+)
 
 
 class ConfirmForm(fields.Form):
     confirm_password = fields.password("ログインパスワード", "ログインパスワードを入力してください。")
     back = HiddenField()  # outlives a wrong password
+
+
+def is_fresh() -> bool:
+    """Whether the password was typed in the last ten minutes."""
+    return sessions.is_fresh(current_user.session, utc_now())
+
+
+def require_fresh() -> None:
+    """Refused when `ask` would ask. For the sinks of sensitive forms with files: the question can't carry a file, so
+    their pages ask before they show the form.
+    """
+    if not is_fresh():
+        raise Refused(TOO_OLD)
 
 
 def ask() -> ResponseReturnValue | None:
@@ -45,7 +75,7 @@ def ask() -> ResponseReturnValue | None:
     """
     if request.method != "POST" or request.endpoint not in SENSITIVE or not current_user.is_authenticated:
         return None
-    if sessions.is_fresh(current_user.session, utc_now()):
+    if is_fresh():
         return None
     form = ConfirmForm()
     if not form.confirm_password.raw_data:
@@ -74,11 +104,24 @@ def _facts(carried: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """What is going to be done, to whom, and with which words: whoever types his password must know."""
     values = request.view_args or {}
     facts = [("操作", SENSITIVE[request.endpoint or ""] or NOUNS[values["noun"]])]
-    if "uid" in values:
+    if request.blueprint == "letters":
+        facts.append(("通数", f"{_letters(values, carried)}通"))
+    elif "uid" in values:
         member = guards.member_or_404(values["uid"])
         who = member.login_id if member.invited_at else f"{member.user.name}（{member.login_id}）"
         facts.append(("対象の方", who))
     if "word" in values:
         label = permissions.WORDS[member.kind][guards.word_or_404(member, values["word"])][0]
         facts.append(("権限", f"「{label}」を{'付与する' if ('granted', 'y') in carried else '外す'}"))
-    return facts + [(SHOWN[name], value) for name, value in carried if name in SHOWN and value]
+    shown = SHOWN
+    if "office_uid" in values:
+        facts.append(("対象の事業所", guards.office_or_404(values["office_uid"]).name))
+        shown = SHOWN_OF_OFFICE
+    return facts + [(shown[name], value) for name, value in carried if name in shown and value]
+
+
+def _letters(values: dict[str, Any], carried: list[tuple[str, str]]) -> int:
+    """How many are to be ordered, or lie in the batch."""
+    if "uid" in values:
+        return guards.batch_or_404(values["uid"]).letters.count()
+    return sum(name == "office" for name, _ in carried)

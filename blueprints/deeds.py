@@ -16,6 +16,7 @@ GROUP_LABELS = {
     FILING: "届書",
     STATEMENT: "帳票",
     "device": "端末",
+    "onboarding": "導入と書面",
     "setup": "設定と登録",
     "audit": "操作の記録",
 }
@@ -47,6 +48,10 @@ COLUMNS = {
     "short_name": "事業所略称",
     "forbids_self_approval": "本人承認を禁止",
     "device_limit": "利用台数",
+    "office_number": "事業所番号",
+    "postal_code": "郵便番号",
+    "address": "住所",
+    "office_name": "事業所名",
 }
 WHYS = {
     "password": "ログインパスワードの誤り",
@@ -56,6 +61,14 @@ WHYS = {
     "wrong": "ワンタイムパスワードの誤りまたは有効時間切れ",
     "unknown": "契約番号とユーザーIDに当てはまる利用者がいない",
     "logout": "本人の操作",
+    "key": "契約番号またはダウンロードパスワードの誤り",
+    "month": "ダウンロードパスワードの年月の誤り",
+    "locked": "誤りが続いたため、受け付けを一時停止",
+    "confirmed": "印刷の確認",
+    "expired": "保管期間の終了",
+    "given up": "印刷せずに破棄",
+    "failed": "作成の失敗",
+    "none": "発行できる事業所がない",
 }
 FILTERS = {"q": "名前・ユーザーID", "member": "利用者", "office": "事業所", "action": "種類"}
 
@@ -192,6 +205,22 @@ def _reset(facts: Facts) -> str:
     return _whom(facts) + ("　確認待ちのメールアドレスに切り替え" if facts["changed"] else "")
 
 
+def _joined(*parts: str) -> str:
+    return "　".join(filter(None, parts))
+
+
+def _file(facts: Facts) -> str:
+    return f"{facts['file_name']}（{facts['rows']}件）"
+
+
+def _letters(facts: Facts) -> str:
+    return f"{facts['letters']}通"
+
+
+def _edition(facts: Facts) -> str:
+    return f"{facts['label']}（{facts['edition_on'].replace('-', '/')}）"
+
+
 # action → its word and how its facts are told.
 DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "fund.established": ("基金の登録", _of("{fund_name}")),
@@ -202,7 +231,46 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
         "事業所の登録",
         _of("契約番号 {contract_number}　事業所番号 {office_number}　利用台数 {device_limit}台"),
     ),
+    "office.corrected": ("事業所情報の修正", lambda facts: _joined(_changed(facts), _reason(facts))),
+    "office.devices_changed": (
+        "利用台数の変更",
+        lambda facts: _joined(f"{facts['before']}台 → {facts['after']}台", _reason(facts)),
+    ),
+    "office.closed": ("契約の終了", _reason),
+    "registrations.received": ("登録届の読み込み", _file),
+    "registrations.corrected": ("登録届の訂正", lambda facts: f"{facts['line']}行目　{'・'.join(facts['columns'])}列"),
+    "registrations.left_out": ("登録届の行の取り除き", _of("{line}行目")),
+    "registrations.discarded": ("登録届の破棄", _file),
+    "registrations.registered": ("登録届の一括登録", _file),
+    "registration.invited": ("オンライン登録届の案内", _of("{office_name}")),
+    "registration.withdrawn": ("オンライン登録届の案内の取り下げ", _of("{office_name}")),
+    "registration.opened": ("オンライン登録届の開始", _of("{office_name}")),
+    "registration.filed": ("オンライン登録届の提出", _of("受付番号 {receipt_number}")),
+    "registration.accepted": ("オンライン登録届の受理", _of("受付番号 {receipt_number}")),
+    "registration.returned": (
+        "オンライン登録届の差戻し",
+        lambda facts: _joined(f"受付番号 {facts['receipt_number']}", _reason(facts)),
+    ),
+    "letters.ordered": ("お知らせの一括作成", _of("{letters}通（うち再発行{reissues}通）")),
+    "letters.downloaded": ("お知らせのPDFの保存", _letters),
+    "letters.printed": ("お知らせの印刷の確認", _of("{letters}通　発送日 {dispatched_on}")),
+    "letters.erased": ("お知らせのPDFの消去", lambda facts: _joined(_letters(facts), _why(facts))),
+    "letters.listed": ("発送簿の保存", _letters),
+    "letters.addresses_listed": ("住所の様式の保存", _of("{entries}件")),
     "letter.issued": ("お知らせの発行", _of("契約番号 {contract_number}")),
+    "letter.failed": ("お知らせの作成の失敗", _of("契約番号 {contract_number}")),
+    "letter.reissued": ("管理者の再登録", lambda facts: _joined(_whom(facts), _reason(facts))),
+    "letter.dispatched": ("お知らせの発送", _of("発送日 {dispatched_on}")),
+    "download.opened": ("ダウンロードの窓口を開いた", _nothing),
+    "download.refused": ("ダウンロードの窓口で拒否", _why),
+    "document.published": ("手順書の掲載", _edition),
+    "document.withdrawn": ("手順書の掲載の終了", _edition),
+    "document.fetched": ("手順書のダウンロード", _edition),
+    "document.listed": ("手順書の取得状況の保存", lambda facts: f"{_edition(facts)}　{facts['entries']}件"),
+    "installer.uploaded": ("インストーラーの登録", _device),
+    "installer.withdrawn": ("インストーラーの取り下げ", _device),
+    "installer.fetched": ("インストーラーのダウンロード", _device),
+    "device.requested": ("確認コードの受付", _device),
     "device.activated": ("有効化", _device),
     "device.stopped": ("停止", _device),
     "permission.refused": ("権限のない操作", _refused),

@@ -9,9 +9,10 @@ from flask import Response, abort, current_app, flash, g, redirect, request, ses
 from flask_login import current_user
 from werkzeug.exceptions import HTTPException
 
-from exchange import permissions
+from exchange import counter, documents, intake, permissions
 from exchange.errors import Forbidden
-from models import Membership, Office, Transfer
+from models import Device, Membership, Office, Transfer
+from papers import Document, Intake, Invitation, LetterBatch, Registration
 
 OFFICE_KINDS = frozenset(("office_admin", "staff", "consultant"))
 STAFF_KINDS = frozenset(("fund", "desk"))
@@ -34,6 +35,11 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "statements": frozenset(("fund",)),
     "status": frozenset(("fund",)),
     "desk": frozenset(("desk",)),
+    **dict.fromkeys(("help", "registration", "download"), OFFICE_KINDS | STAFF_KINDS),
+    **dict.fromkeys(
+        ("registrations", "invitations", "letters", "documents", "contracts", "progress"), frozenset(("fund",))
+    ),
+    "installers": frozenset(("desk",)),
 }
 
 # Blueprint or endpoint → the network zone it answers in, "own" for that of the person's side; the others answer
@@ -57,6 +63,8 @@ ZONES = {
     "statements": "staff",
     "status": "staff",
     "desk": "staff",
+    **dict.fromkeys(("registrations", "invitations", "letters", "documents", "contracts", "progress"), "staff"),
+    "installers": "staff",
 }
 
 # The lists and documents to which a login leads back.
@@ -64,7 +72,9 @@ COME_BACK_TO = frozenset(
     (
         *("files.outgoing", "files.incoming", "files.everywhere", "files.detail"),
         *("account.index", "account.invitations", "users.index", "office.maintenance", "audit.index"),
-        *("offices.index", "settings.index"),
+        *("offices.index", "office.progress", "progress.index", "settings.index"),
+        *("registrations.index", "invitations.index", "documents.index"),
+        *("letters.index", "letters.addresses"),
         *("inbox.index", "inbox.detail", "statements.index", "statements.detail", "status.index", "desk.index"),
     )
 )
@@ -77,6 +87,10 @@ READERS = {
     "offices": ("register", "audit", "unlock"),
     "audit": ("audit",),
     "settings": ("settings",),
+    **dict.fromkeys(("registrations", "invitations", "letters", "contracts"), ("register",)),
+    "documents": ("publish",),
+    "installers": ("devices",),
+    "progress": ("register", "audit"),
 }
 
 # What the first login still owes → what the person may reach until it is done.
@@ -261,6 +275,12 @@ def office_or_404(uid: str) -> Office:
     return office if office and not office.is_closed else abort(404)
 
 
+def closed_too_or_404(uid: str) -> Office:
+    """An office for the fund's people to read about, also after the end of its contract."""
+    member: Membership = current_user.member
+    return (Office.by_uid(uid) if member.is_staff else None) or abort(404)
+
+
 def member_or_404(uid: str) -> Membership:
     """A member on whom this person may act in some way; nobody else exists for him."""
     member = Membership.by_uid(uid)
@@ -289,3 +309,49 @@ def place_or_404(uid: str) -> Membership:
 def mail_or_404(name: str, names: list[str]) -> str:
     """A file name out of those that exist."""
     return name if name in names else abort(404)
+
+
+def online_invitation_or_404(uid: str) -> Invitation:
+    """An invitation to file a registration online, for the fund's people."""
+    return Invitation.by_uid(uid) or abort(404)
+
+
+def edition_or_404(uid: str) -> Document:
+    """One edition of a document at the download counter, for whoever publishes them."""
+    return Document.by_uid(uid) or abort(404)
+
+
+def series_or_404(series: str) -> Document:
+    """The newest edition of a document."""
+    return documents.newest_of(series) or abort(404)
+
+
+def slot_or_404(office: Office, slot: int) -> Device:
+    """A device slot of an office."""
+    return Device.in_slot(office, slot) or abort(404)
+
+
+def offer_or_404(office: Office, key: str | int) -> counter.Offer:
+    """What lies at that office's download counter: a document by its uid, an installer by its slot."""
+    return next((offer for offer in counter.offers(office) if offer.key == key), None) or abort(404)
+
+
+def batch_or_404(uid: str) -> LetterBatch:
+    """Letters that were ordered together, for the fund's people."""
+    return LetterBatch.by_uid(uid) or abort(404)
+
+
+def intake_or_404(uid: str) -> Intake:
+    """A file of registrations, for the fund's people."""
+    return Intake.by_uid(uid) or abort(404)
+
+
+def row_or_404(found: Intake, uid: str) -> Registration:
+    """One row of that file, while it can be corrected."""
+    return intake.row_of(found, uid) or abort(404)
+
+
+def registration_or_404(uid: str) -> Registration:
+    """A registration that was filed online."""
+    found = Registration.by_uid(uid)
+    return found if found and found.invitation_id else abort(404)

@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
 from database import utc_now
-from exchange import fund, lists, overview, sessions, settings
+from exchange import fund, lists, overview, progress, sessions, settings
 from exchange.overview import Waiting
-from models import FILING, STATEMENT
+from models import FILING, STATEMENT, Membership
 
 bp = Blueprint("home", __name__)
 
@@ -18,7 +18,15 @@ LISTS = {
     (False, FILING): "inbox.index",
     (False, STATEMENT): "statements.index",
 }
-PAGES = {**dict.fromkeys(overview.PEOPLE, "users.index"), "activate": "desk.index", "invitation": "account.invitations"}
+PAGES = {
+    **dict.fromkeys(overview.PEOPLE, "users.index"),
+    **dict.fromkeys(("filed_online", "filed_in_file"), "registrations.index"),
+    **dict.fromkeys(("letters", "prints"), "letters.index"),
+    **dict.fromkeys(("installers", "activate"), "desk.index"),
+    "stuck": "progress.index",
+    "invitation": "account.invitations",
+}
+FILTERS = {"stuck": {"stuck": "y"}, "installers": {"state": "missing"}}  # what waits → which part of its page
 
 
 @bp.get("/")
@@ -51,10 +59,16 @@ def _start_page() -> str:
         offices=overview.offices_waiting(offices, tally) if tally is not None else [],
         months=overview.traffic(member, at),
         last_login=overview.last_login(member.user),
+        is_onboarding=current_user.is_office and not _has_come(member),
     )
+
+
+def _has_come(member: Membership) -> bool:
+    """Whether the member's office has done everything until its 管理者 is ready."""
+    return (member.kind == "office_admin" and member.ready_at is not None) or progress.is_finished(member.office)
 
 
 def _page_of(wait: Waiting) -> str:
     if not wait.direction:
-        return url_for(PAGES[wait.key])
+        return url_for(PAGES[wait.key], **FILTERS.get(wait.key, {}))
     return url_for(LISTS[current_user.is_office, wait.direction], state=wait.state)

@@ -12,7 +12,7 @@ from models import Membership
 
 PAGE = 50
 # Of the address, from one page to the next.
-KEPT = ("direction", "state", "q", "member", "office", "action", "since", "until")
+KEPT = ("direction", "state", "q", "member", "office", "action", "since", "until", "closed", "step", "stuck")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from models import AuditEntry, Membership, Office
 # state → words and the colour of its chip
 STATES = {
     "active": ("利用中", "done"),
+    "unissued": ("お知らせ発行前", "wait"),
     "fresh": ("ログイン待ち", "go"),
     "lapsed": ("初期パスワード期限切れ", "stop"),
     "locked": ("ログイン停止中（入力誤り）", "stop"),

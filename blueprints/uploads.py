@@ -10,6 +10,7 @@ from htmx_flask.requests import HtmxAwareRequest
 from werkzeug.exceptions import BadRequest
 
 from exchange import vault
+from exchange.recognised import Recognised
 from exchange.statements import Packing
 from exchange.transfers import FILE_NAME_LONGEST
 
@@ -62,19 +63,43 @@ class Part:
 class OneFile:
     """Takes one file into the vault; an empty field and any further file into nothing."""
 
-    def __init__(self, limit: int) -> None:
-        self.receiving: vault.Receiving | None = None
+    def __init__(self, limit: int, kind: Callable[[int], vault.Receiving] = vault.Receiving) -> None:
+        self.receiving: Any = None  # what `kind` makes, once a file comes
         self._limit = limit
+        self._kind = kind
 
     def open(self, name: str) -> Part:
         if not name or self.receiving is not None:
             return Part(len)
-        self.receiving = vault.Receiving(self._limit)
+        self.receiving = self._kind(self._limit)
         return Part(self.receiving.write)
 
     def discard(self) -> None:
         if self.receiving is not None:
             self.receiving.discard()
+
+
+class InMemory:
+    """Takes one small file into memory. Of a larger one it keeps a byte more than the limit, for its reader to see."""
+
+    def __init__(self, limit: int) -> None:
+        request.max_content_length = limit + FORM_SLACK
+        self.data: bytearray | None = None
+        self._limit = limit
+
+    def open(self, name: str) -> Part:
+        if not name or self.data is not None:
+            return Part(len)
+        self.data = bytearray()
+        return Part(self._write)
+
+    def _write(self, data: bytes) -> int:
+        assert self.data is not None  # a part is written to only once it is open
+        self.data += data[: self._limit + 1 - len(self.data)]
+        return len(data)
+
+    def discard(self) -> None:
+        """It goes with the request."""
 
 
 class IntoArchive:
@@ -103,6 +128,12 @@ def takes_files(make_sink: Callable[..., Sink]) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def one_of_kind(kind: type[Recognised]) -> OneFile:
+    """For a file of one kind with a limit of its own, whatever the limit of a transfer is."""
+    request.max_content_length = kind.LARGEST + FORM_SLACK
+    return OneFile(kind.LARGEST, kind)
 
 
 def is_file_lost(form: Any) -> bool:

@@ -59,6 +59,7 @@ ADMIN_MENU = {
         ("users.index", "利用者情報修正(ユーザ)"),
         ("account.index", "ご自身の登録"),
         ("audit.index", "操作の記録"),
+        ("office.progress", "導入の進み具合"),
     ),
 }
 OFFICE_MENU = {
@@ -66,6 +67,7 @@ OFFICE_MENU = {
     "メンテナンス": (
         ("office.maintenance", "利用者情報修正(事業所)"),
         ("account.index", "利用者情報修正(ユーザ)"),
+        ("office.progress", "導入の進み具合"),
     ),
 }
 FUND_MENU = {
@@ -75,6 +77,12 @@ FUND_MENU = {
         ("statements.index", "帳票の配信"),
         ("offices.index", "事業所と利用者"),
         ("audit.index", "操作の記録"),
+    ),
+    "導入": (
+        ("registrations.index", "届出受付"),
+        ("letters.index", "お知らせの発行"),
+        ("documents.index", "手順書の掲載"),
+        ("progress.index", "導入の進み具合"),
     ),
     "メンテナンス": (
         ("users.index", "職員の管理"),

@@ -23,7 +23,40 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "audit.exported": ("filters", "entries"),
     "staff.added": ("login_id", "kind", "words"),
     "office.registered": ("contract_number", "office_number", "device_limit"),
+    "office.corrected": ("changed", "reason"),  # column → [before, after]
+    "office.devices_changed": ("before", "after", "reason"),
+    "office.closed": ("reason",),
+    "registrations.received": ("file_name", "rows"),
+    "registrations.corrected": ("line", "columns"),  # letters of the columns that were changed
+    "registrations.left_out": ("line",),  # one row of a file
+    "registrations.discarded": ("file_name", "rows"),
+    "registrations.registered": ("file_name", "rows"),
+    "registration.invited": ("office_name",),
+    "registration.withdrawn": ("office_name",),  # the invitation, before it was used
+    "registration.opened": ("office_name",),
+    "registration.filed": ("receipt_number",),
+    "registration.accepted": ("receipt_number",),
+    "registration.returned": ("receipt_number", "reason"),
+    "letters.ordered": ("letters", "reissues"),
+    "letters.downloaded": ("letters",),
+    "letters.printed": ("letters", "dispatched_on"),
+    "letters.erased": ("letters", "why"),
+    "letters.listed": ("letters",),  # the 発送簿 was saved
+    "letters.addresses_listed": ("entries",),  # the form for addresses, with the offices that have none
     "letter.issued": ("contract_number",),
+    "letter.failed": ("contract_number",),  # its page could not be set
+    "letter.reissued": ("login_id", "reason"),
+    "letter.dispatched": ("dispatched_on",),
+    "download.opened": (),
+    "download.refused": ("why",),
+    "document.published": ("label", "edition_on", "sha256"),
+    "document.withdrawn": ("label", "edition_on"),
+    "document.fetched": ("label", "edition_on", "sha256"),
+    "document.listed": ("label", "edition_on", "entries"),  # who fetched it was saved
+    "installer.uploaded": ("slot", "sha256"),
+    "installer.withdrawn": ("slot",),
+    "installer.fetched": ("slot", "sha256"),
+    "device.requested": ("slot",),  # with its confirmation code
     "device.activated": ("slot",),
     "device.stopped": ("slot",),
     "permission.refused": ("word",),

@@ -15,6 +15,8 @@ KANA_LENGTH = 50  # with the space between the names (guide §1-2)
 MAIL_LENGTH = 254  # RFC 5321
 OFFICE_NAME_LENGTH = 100
 CONTRACT_NUMBER_LENGTH = 30  # with the hyphen
+ADDRESS_LENGTH = 120  # of all its lines: the longest that the smallest window of an envelope holds
+ADDRESS_LINES = 4  # that fit into the window of an envelope
 LOGIN_ID = re.compile(r"^[A-Za-z0-9]{8,15}\Z")  # upper and lower case differ (guide §1-2)
 
 # Longer input is cut here: ordering combining marks takes quadratic time (40,000 of them took a second). Every limit
@@ -36,6 +38,7 @@ _DASH_AFTER_KATAKANA = re.compile(f"(?<=[ァ-ヺー])[{re.escape(DASHES.replace(
 _KATAKANA_WORD = re.compile("[ァ-ヺ][ァ-ヺーヽヾ・]*")
 
 _CONTRACT_NUMBER = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+_POSTAL_CODE = re.compile(r"[0-9]{3}-[0-9]{4}")
 _MAIL_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _MAIL_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])", re.IGNORECASE)
 
@@ -111,6 +114,19 @@ def code(s: str) -> str:
     return half_width(_DASH.sub("", _SPACES.sub("", half_width(s))))
 
 
+def postal_code(s: str) -> str:
+    """`100-0001`: any width and dash, with or without 〒; what isn't seven digits stays as it is."""
+    number = half_width(_DASH.sub("-", _SPACES.sub("", half_width(s)))).removeprefix("〒")
+    plain = number.replace("-", "", 1) if number[3:4] == "-" else number
+    return f"{plain[:3]}-{plain[3:]}" if len(plain) == 7 and is_digits(plain) else number
+
+
+def address(s: str) -> str:
+    """Lines as they stand on an envelope, each like text(); empty ones go."""
+    lines = (text(line) for line in s[:LONGEST].splitlines())
+    return "\n".join(filter(None, lines))
+
+
 def date_on(s: str) -> datetime.date | None:
     """2024/5/26, 2024-5-26, 2024.5.26, 20240526, 2024年5月26日, R6.5.26, 令和6年5月26日, 令和元年5月1日; else None.
 
@@ -135,6 +151,20 @@ def era(date: datetime.date) -> str:
 def is_contract_number(s: str) -> bool:
     """Digits, hyphen, digits; at most 30 characters. The numbers we issue have 7 and 8 digits."""
     return len(s) <= CONTRACT_NUMBER_LENGTH and _CONTRACT_NUMBER.fullmatch(s) is not None
+
+
+def is_postal_code(s: str) -> bool:
+    return _POSTAL_CODE.fullmatch(s) is not None
+
+
+def is_address(s: str) -> bool:
+    """Whether a normalised address fits on an envelope and holds nothing that letters or tables can't carry."""
+    return fits_window(s) and not any(unfit(line) for line in s.split("\n"))
+
+
+def fits_window(s: str) -> bool:
+    """Whether a normalised address can be read through the window of an envelope."""
+    return len(s) <= ADDRESS_LENGTH and s.count("\n") < ADDRESS_LINES
 
 
 def is_login_id(s: str) -> bool:

@@ -8,6 +8,7 @@ from database import db, utc_now
 from exchange import calendar
 from exchange.actors import Actor
 from models import Device, Mail, Membership, Office, OneTimePassword, Transfer, User
+from papers import Invitation
 
 GATHER = timedelta(minutes=10)  # that a mail about changes waits for more of them
 LINES_LONGEST = 50  # changes in one mail
@@ -42,6 +43,11 @@ def password_locked(member: Membership, minutes: int) -> None:
 def device_activated(device: Device) -> None:
     """To the manager: from now on the PC can connect."""
     _write("device_activated", _admins(device.office), slot=device.slot)
+
+
+def counter_opened(actor: Actor, office: Office) -> None:
+    """To the manager: somebody came to the office's download counter with the key of its letter."""
+    _write("counter_opened", _admins(office), at=f"{calendar.japan(actor.at):%Y/%m/%d %H:%M}", address=actor.address)
 
 
 def mail_changed(actor: Actor, member: Membership) -> None:
@@ -105,6 +111,29 @@ def invitation_answered(member: Membership, answer: str) -> None:
 def totp_in_use(code: OneTimePassword) -> None:
     """Instead of a code, to somebody who uses an authenticator."""
     _write("totp_in_use", [code.membership.user], code=code, expires_at=code.expires_at)
+
+
+def registration_invited(invitation: Invitation) -> None:
+    """To an office that is no user yet: the code that opens the form, made when the mail is sent."""
+    _write_to(
+        invitation.mail,
+        "registration_invited",
+        expires_at=invitation.expires_at,
+        invitation=invitation.uid,
+        office_name=invitation.office_name,
+        until=f"{calendar.japan(invitation.expires_at):%Y/%m/%d %H:%M}",
+        is_returned=invitation.returned is not None,
+    )
+
+
+def registration_filed(invitation: Invitation, receipt_number: str, mail: str) -> None:
+    """To the office, at the address it has filed, that its registration has come; and to the clerks who accept it.
+
+    Tells nothing that was typed into the form: whoever holds a code could have it mailed to anybody.
+    """
+    facts = {"receipt_number": receipt_number, "office_name": invitation.office_name}
+    _write_to(mail, "registration_filed", **facts)
+    _write("registration_waiting", [member.user for member in Membership.holding(None, "register")], **facts)
 
 
 def approval_wanted(transfer: Transfer) -> None:
@@ -201,3 +230,10 @@ def _write(
             due_at=due_at or utc_now(),
             facts=facts,
         )
+
+
+def _write_to(address: str, kind: str, expires_at: datetime | None = None, **facts: Any) -> None:
+    """To an address that belongs to no user."""
+    if not db.in_transaction():
+        raise RuntimeError("a mail belongs into the transaction of what it tells")
+    Mail.create(kind=kind, to_address=address, expires_at=expires_at, facts=facts)

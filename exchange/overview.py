@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from peewee import Case, fn
 
-from exchange import calendar, lists, pickups, roster
+from exchange import calendar, intake, letters, lists, pickups, progress, roster
 from models import (
     FILING,
     STATEMENT,
@@ -16,15 +17,17 @@ from models import (
     Device,
     Grant,
     Membership,
+    Office,
     Transfer,
     User,
 )
+from papers import Intake, Letter, LetterBatch
 
 
 @dataclass(frozen=True)
 class Waiting:
     """Something that waits for this person. `direction` and `state` name the list that shows the same number of rows,
-    where it is one of documents; `until`: when the first of them can't be done any more.
+    where it is one of documents; `until`: when the first of them can't be done any more, or its PDF is erased.
     """
 
     key: str
@@ -84,12 +87,23 @@ def waiting(
         tally = lists.tally([member]) if member.kind != "desk" else {}
     found = _documents(member, held, tally)
     found = [replace(wait, until=_first_end(member, at)) if wait.key == "download" else wait for wait in found]
+    if member.kind == "fund":
+        found += _onboarding(held, at)
     if member.kind == "office_admin" or "staff" in held:
         found += _people(member, at)
+    if "devices" in held:
+        found.append(Waiting("installers", without_installer().count()))
     if "activate" in held:
         found.append(Waiting("activate", Device.select().where(Device.state == "requested").count()))
     found.append(Waiting("invitation", member.user.invitations().count()))
     return [wait for wait in found if wait.count]
+
+
+def without_installer(search: str = "") -> Any:
+    """Open offices with a slot that nobody has uploaded an installer for, by number. A PC that was once set up, or
+    whose installer was taken away and withdrawn since, doesn't wait for one.
+    """
+    return Office.open_ones(search).where(Office.id << Device.select(Device.office).where(Device.state == "vacant"))
 
 
 def offices_waiting(places: Sequence[Membership], tally: dict[lists.Key, int]) -> list[OfficeWaiting]:
@@ -142,6 +156,31 @@ def _documents(member: Membership, held: frozenset[str], tally: dict[lists.Key, 
         for key, word, direction, state in work
         if word in held and (member.office_id, direction, state) in tally
     ]
+
+
+def _onboarding(held: frozenset[str], at: datetime) -> list[Waiting]:
+    """Offices on their way to the first login, as far as the fund has to act."""
+    found = []
+    if "register" in held:
+        found.append(Waiting("filed_online", intake.waiting_online().count()))
+        found.append(Waiting("filed_in_file", Intake.select().where(Intake.state == "open").count()))
+        found.append(Waiting("letters", letters.due(at).count()))
+        found.append(_prints(at))
+    if held & {"register", "audit"}:
+        found.append(Waiting("stuck", sum(one.is_stuck for one in progress.under_way(at))))
+    return found
+
+
+def _prints(at: datetime) -> Waiting:
+    """Batches of letters to be printed or, also after their PDF is erased, told as posted. `until`: the first erasure
+    that is still to come.
+    """
+    in_force = Letter.select(Letter.batch).where(Letter.voided_at.is_null())
+    is_on_paper = LetterBatch.downloaded_at.is_null(False) & (LetterBatch.id << in_force)
+    is_ready = LetterBatch.state == "ready"
+    waits = LetterBatch.select().where(is_ready | ((LetterBatch.state == "erased") & is_on_paper))
+    ends = [batch.expires_at for batch in waits if batch.state == "ready" and batch.expires_at]
+    return Waiting("prints", len(waits), until=min((end for end in ends if end > at), default=None))
 
 
 def _first_end(member: Membership, at: datetime) -> datetime | None:

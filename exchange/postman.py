@@ -46,6 +46,7 @@ class Post:
     eml_folder: Path | None = None
     writes_eml: Callable[[], bool] = lambda: True
     code_of: Callable[[OneTimePassword], str] | None = None
+    invitation_code_of: Callable[[str], str] | None = None  # of that uid; "" once it opens nothing any more
 
 
 _post: Post | None = None
@@ -64,7 +65,7 @@ def send_due(at: datetime) -> bool:
     mail = _take(at)
     if mail is None:
         return False
-    if _is_too_late(mail, at):
+    if _is_too_late(post, mail, at):
         _end(mail, state="dropped", error="expired")
         return True
     try:
@@ -78,9 +79,18 @@ def send_due(at: datetime) -> bool:
     return True
 
 
-def _is_too_late(mail: Mail, at: datetime) -> bool:
+def _is_too_late(post: Post, mail: Mail, at: datetime) -> bool:
     """Whether its code is over, spent, or replaced by a newer one."""
+    if "invitation" in mail.facts and not _code(post, mail):
+        return True
     return (mail.expires_at is not None and mail.expires_at <= at) or (mail.code is not None and mail.code.counter > 0)
+
+
+def _code(post: Post, mail: Mail) -> str:
+    """The code that the mail carries, made for this moment: no row holds it in clear."""
+    if "invitation" in mail.facts:
+        return post.invitation_code_of(mail.facts["invitation"]) if post.invitation_code_of else ""
+    return post.code_of(mail.code) if mail.code and post.code_of else ""
 
 
 def _take(at: datetime) -> Mail | None:
@@ -128,7 +138,7 @@ def _compose(post: Post, mail: Mail) -> EmailMessage:
             base_url=post.base_url,
             person=mail.to_user,
             transfer=mail.transfer,
-            code=post.code_of(mail.code) if mail.code and post.code_of else "",
+            code=_code(post, mail),
             number=mail.code.number if mail.code else "",
             minutes=facts["code_minutes"],
             facts=mail.facts,

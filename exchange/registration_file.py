@@ -1,6 +1,8 @@
-"""Reading a 電子連携管理者登録届: the CSV an office fills in, bare or inside a password ZIP (guide §1-2).
+"""Reading a 電子連携管理者登録届: the CSV or XLSX an office fills in, bare or inside a password ZIP (guide §1-2).
 
-Row 1 holds the headings of columns A to H, the records follow; blank rows and notes under the table do not count.
+Row 1 holds the headings of columns A to H, the records follow; blank rows and notes under the table do not count. In a
+workbook the first visible sheet with headings counts, a date may be a date, and a formula is the result it was saved
+with.
 read() judges everything at once and never raises; MESSAGES holds what it can say about a file and about a cell. The ZIP
 around it adds the codes of the archive's judge (NOT_ENCRYPTED, DAMAGED …).
 """
@@ -9,29 +11,28 @@ import csv
 import datetime
 import io
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from exchange import normalise
+from exchange import normalise, registration_columns, workbooks
 from exchange.archives import ArchiveError, read_single
+from exchange.registration_columns import CELL_LENGTH, COLUMNS, MAX_DEVICES, Cell, CellError, Row, Rules
+
+__all__ = ["COLUMNS", "MAX_DEVICES", "MESSAGES", "CellError", "RegistrationFile", "Row", "blank_form", "read"]
 
 FILE_BYTES = 2**20
 RECORDS = 1000
 FORM_START = 2000  # bytes that hold the headings in any encoding
 HEADINGS = 50  # looked at in row 1; a million empty ones fit into a file
-CELL_LENGTH = 300  # no column allows more; what is longer is not even normalised (normalise.LONGEST says why)
-MAX_DEVICES = 3
-WARNINGS = frozenset({"OLD_DATE", "CONVERTED"})
 
 _SAVE_AGAIN = "Excelの「名前を付けて保存」で「CSV UTF-8（コンマ区切り）」を選び、保存し直してください。"
 MESSAGES = {
     # the whole file
     "EMPTY": "ファイルが空（0バイト）です。様式に入力して保存し直してください。",
-    "TOO_LARGE": f"ファイルが大きすぎます（上限{FILE_BYTES // 2**20}MB）。様式のCSVだけを送ってください。",
+    "TOO_LARGE": f"ファイルが大きすぎます（上限{FILE_BYTES // 2**20}MB）。様式の表だけを残して保存し直してください。",
     "PASSWORD_NEEDED": "パスワード付ZIPです。事業所から別に知らされたパスワードを入力してください。",
     "WRONG_PASSWORD": "このパスワードではZIPを開けません。パスワードを事業所に確認してください。",
-    "XLSX": "Excelブックのままでは読めません。" + _SAVE_AGAIN,
+    "XLSX": "このExcelブックは読めません（古い形式、パスワードやマクロ付き、または破損）。" + _SAVE_AGAIN,
     "NOT_CSV": "{line}行目から先をCSVとして読めません。" + _SAVE_AGAIN,
     "ENCODING": "文字コードがUTF-8でもShift_JISでもないか、途中で壊れています。" + _SAVE_AGAIN,
     "HEADER": "{letter}列の見出しが「{heading}」ではありません。1行目に様式の見出しを残し、列の順を戻してください。",
@@ -39,71 +40,15 @@ MESSAGES = {
     "EXTRA_COLUMNS": "様式はA列からH列までです。I列から右の列を削除してください。",
     "NO_DATA": "届出のデータがありません。2行目のA列からH列に入力してください。",
     "TOO_MANY_ROWS": f"1つのファイルに入れられる届出は{RECORDS}件までです。ファイルを分けてください。",
-    # any cell
-    "REQUIRED": "{heading}が入力されていません。必ず入力してください。",
-    "TOO_LONG": "{heading}は{limit}文字以内です（いまは{length}文字）。短くして入力し直してください。",
-    "FORMULA": "{heading}の先頭に = + - @ やタブは使えません（数式として動くため）。取り除いて入力し直してください。",
-    "CONTROL": "{heading}の途中に改行か目に見えない文字があります。取り除いて1行で入力し直してください。",
-    "GAIJI": "{heading}に外字があります。ほかのPCでは表示できないため、別の漢字かカナで入力してください。",
-    "BROKEN_TEXT": "{heading}に文字化けがあります。正しい文字を入力し、「CSV UTF-8」で保存し直してください。",
-    "EXTRA_CELLS": "I列から右に値があります。列のずれがないか確かめ、A列からH列だけに入力してください。",
-    # one column
-    "DATE": "{heading}を日付として読めません。2024/5/26か令和6年5月26日のように入力してください。",
-    "EXCEL_DATE": "{heading}がExcelの通し番号です。セルの書式を日付にして（例 2024/5/26）保存し直してください。",
-    "FUTURE_DATE": "{heading}が今日（{today}）より後です。届を記入した日を入力してください。",
-    "OLD_DATE": "{heading}が1年より前です。誤りがないか事業所に確認してください。",
-    "OFFICE_NUMBER": "{heading}は数字だけです（{limit}桁以内）。番号を確かめて入力し直してください。",
-    "EXCEL_NUMBER": "{heading}がExcelで数値に変わっています。セルの書式を文字列にして入力し直してください。",
-    "DUPLICATE": "{heading}が{line}行目と同じです。同じ事業所の届出は1行にまとめてください。",
-    "KANA": "{heading}はカタカナだけです。漢字・英数字・記号をカタカナに直してください。",
-    "KANA_SPACE": "{heading}は姓と名の間にスペースが必要です。「キキン　タロウ」のように入力してください。",
-    "CONVERTED": "{heading}を全角カタカナ「{value}」に直しました。正しいか確認してください。",
-    "MAIL": "{heading}の形が正しくありません。name@office.exampleのように1つだけ入力してください。",
-    "LOGIN_ID": "{heading}に使えるのは英字と数字だけです。ほかの文字を取り除いてください。",
-    "LOGIN_ID_LENGTH": "{heading}は8文字から15文字です（いまは{length}文字）。文字数を直してください。",
-    "DEVICES": "{heading}は1から{max_devices}までの数字で入力してください。",
-    "TOO_MANY_DEVICES": "{heading}は最大{max_devices}台です。超える場合は基金事務局へご相談ください。",
+    **registration_columns.MESSAGES,
 }
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # also what Excel wraps around a workbook with a password
-_EXCEL_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?E[+-]?[0-9]+|[0-9]+\.0+|[0-9]{1,3}(,[0-9]{3})+", re.IGNORECASE)
-_EXCEL_DATE = re.compile(r"[0-9]{5}(\.[0-9]+)?")
-_DEVICES = re.compile(r"([0-9]+)\s*台?")
 _NOTE = re.compile(
     r"(※|\(?注([意記:)0-9]|$)|\*|・|備考|記入例|入力例|以上$|以下余白).*"
     r"|.*(ください|[0-9]文字|半角|全角|大文字|小文字|要相談|最大[0-9]+台).*"
 )
-
-Value = str | int | None
-
-
-@dataclass(frozen=True)
-class CellError:
-    """What is wrong with (or, among the warnings, odd about) one cell; column A also stands for the whole file."""
-
-    column: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One record; `line` counts physical lines from 1. `values` as they would be stored: entered_on an ISO date or
-    None, device_limit a number or None, the others str ("" if empty)."""
-
-    line: int
-    values: dict[str, Value]
-    errors: tuple[CellError, ...] = ()
-    warnings: tuple[CellError, ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        return "reject" if self.errors else "accept"
-
-    def as_json(self) -> dict[str, object]:
-        found = {"errors": [asdict(e) for e in self.errors], "warnings": [asdict(w) for w in self.warnings]}
-        return {"line": self.line, "verdict": self.verdict, "values": dict(self.values)} | found
 
 
 @dataclass(frozen=True)
@@ -125,11 +70,6 @@ class RegistrationFile:
         return {"file": name, "verdict": self.verdict, "rows": [row.as_json() for row in rows]}
 
 
-class _Rules(NamedTuple):
-    today: datetime.date
-    max_devices: int
-
-
 class _Refused(Exception):
     """Reading cannot go on."""
 
@@ -139,22 +79,17 @@ class _Refused(Exception):
 
 
 def read(data: bytes, password: str | None, today: datetime.date, max_devices: int = MAX_DEVICES) -> RegistrationFile:
-    """Judge a CSV, or the one CSV inside a password ZIP. Never raises: whatever is wrong is among the errors."""
-    rules = _Rules(today, max_devices)
+    """Judge a file, or the one file inside a password ZIP. Never raises: whatever is wrong is among the errors."""
+    rules = Rules(today, max_devices)
     rows: list[Row] = []
     first_line: dict[str, int] = {}
     try:
-        content = _unpack(data, password)
-        text, delimiter = _decode(content)
-        records = _records(text, delimiter)
-        _, headings = next(records, (1, []))
-        _check_headings(headings, text, content)
-        for line, cells in records:
+        for line, cells in _records(_unpack(data, password)):
             if _is_blank_or_note(cells):
                 continue
             if len(rows) == RECORDS:
                 raise _refuse("TOO_MANY_ROWS", line)
-            rows.append(_read_row(line, cells, rules, first_line))
+            rows.append(registration_columns.read_row(line, cells, rules, first_line))
         if not rows:
             raise _refuse("NO_DATA")
     except _Refused as refused:
@@ -178,9 +113,9 @@ def _error(code: str, letter: str = "A", **details: object) -> CellError:
 
 
 def _unpack(data: bytes, password: str | None) -> bytes:
-    """The bytes of the CSV itself."""
+    """The bytes of the CSV or the workbook itself."""
     _check_container(data)
-    if not data.startswith(_ZIP):
+    if not data.startswith(_ZIP) or _is_workbook(data):
         return data
     if not password:
         raise _refuse("PASSWORD_NEEDED")
@@ -189,7 +124,7 @@ def _unpack(data: bytes, password: str | None) -> bytes:
     except ArchiveError as error:
         raise _Refused(*_archive_errors(error)) from error
     _check_container(content)
-    if content.startswith(_ZIP):
+    if content.startswith(_ZIP) and not _is_workbook(content):
         raise _refuse("NOT_CSV")
     return content
 
@@ -199,8 +134,13 @@ def _check_container(data: bytes) -> None:
         raise _refuse("EMPTY")
     if len(data) > FILE_BYTES:
         raise _refuse("TOO_LARGE")
-    if data.startswith(_OLD_WORKBOOK) or (data.startswith(_ZIP) and b"[Content_Types].xml" in data):
+    if data.startswith(_OLD_WORKBOOK):
         raise _refuse("XLSX")
+
+
+def _is_workbook(data: bytes) -> bool:
+    """Whether an unencrypted package of Office; whatever the file is called."""
+    return data.startswith(_ZIP) and b"[Content_Types].xml" in data
 
 
 def _archive_errors(error: ArchiveError) -> list[CellError]:
@@ -247,8 +187,44 @@ def _is_other_encoding(data: bytes) -> bool:
     return is_named or (not is_utf8 and _reads(data, "euc_jp"))
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(physical line it starts at, cells) of each record. Only LF, CRLF and CR end a line: U+2028 stays in its cell."""
+def _records(content: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
+    """(line, cells) of each row under the headings, which have been checked."""
+    if _is_workbook(content):
+        return _records_of_workbook(content)
+    text, delimiter = _decode(content)
+    return _records_of_csv(content, text, delimiter)
+
+
+def _records_of_workbook(content: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
+    try:
+        sheets = workbooks.read(content)
+    except workbooks.TooLarge as error:
+        raise _refuse("TOO_LARGE") from error
+    except workbooks.Unreadable as error:
+        raise _refuse("XLSX") from error
+    for sheet in sheets:
+        headings = _headings(sheet[0][1] if sheet and sheet[0][0] == 1 else [])
+        if len(_missing(headings)) < len(COLUMNS):
+            _check_headings(headings)
+            yield from sheet[1:]
+            return
+    raise _Refused(_error("HEADER", **COLUMNS[0]._asdict()))
+
+
+def _records_of_csv(data: bytes, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    rows = _rows(text, delimiter)
+    _, cells = next(rows, (1, []))
+    headings = _headings(cells)
+    if len(_missing(headings)) == len(COLUMNS):
+        raise _unreadable(data, text)
+    if len(headings) == 1:  # separated by tabs or semicolons
+        raise _refuse("NOT_CSV")
+    _check_headings(headings)
+    yield from rows
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(physical line it starts at, cells) of each row. Only LF, CRLF and CR end a line: U+2028 stays in its cell."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -259,15 +235,19 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         raise _refuse("NOT_CSV", line) from error
 
 
-def _check_headings(cells: list[str], text: str, data: bytes) -> None:
-    found = [_loose(cell) for cell in cells[:HEADINGS]]
+def _headings(cells: Sequence[Cell]) -> list[str]:
+    found = [_loose(str(cell)) for cell in cells[:HEADINGS]]
     while found and not found[-1]:
         found.pop()
-    missing = [column.heading for column in COLUMNS if not any(re.search(column.pattern, title) for title in found)]
-    if len(missing) == len(COLUMNS):
-        raise _unreadable(data, text)
-    if len(found) == 1:  # separated by tabs or semicolons
-        raise _refuse("NOT_CSV")
+    return found
+
+
+def _missing(headings: list[str]) -> list[str]:
+    return [column.heading for column in COLUMNS if not any(re.search(column.pattern, title) for title in headings)]
+
+
+def _check_headings(found: list[str]) -> None:
+    missing = _missing(found)
     if len(found) < len(COLUMNS) and missing:
         raise _Refused(_error("MISSING_COLUMNS", missing="、".join(missing)))
     found += [""] * (len(COLUMNS) - len(found))
@@ -284,116 +264,7 @@ def _loose(heading: str) -> str:
     return re.sub(r"\s", "", normalise.half_width(heading[:CELL_LENGTH]).casefold()).partition("※")[0]
 
 
-def _is_blank_or_note(cells: list[str]) -> bool:
+def _is_blank_or_note(cells: Iterable[Cell]) -> bool:
     """Real forms carry the guide's notes under the table; one cell of data makes a row a record nevertheless."""
-    filled = [cell[:CELL_LENGTH] for cell in cells if cell.strip()]
+    filled = [text[:CELL_LENGTH] for text in map(str, cells) if text.strip()]
     return all(_NOTE.fullmatch(normalise.half_width(cell)) and not normalise.is_formula_like(cell) for cell in filled)
-
-
-def _read_row(line: int, cells: list[str], rules: _Rules, first_line: dict[str, int]) -> Row:
-    """`first_line`: office number -> line of its first record; the number of this record is entered there."""
-    values: dict[str, Value] = {}
-    found: list[CellError] = []
-    for column, cell in zip(COLUMNS, cells + [""] * len(COLUMNS), strict=False):
-        values[column.field], errors = _read_cell(column, cell, rules)
-        found += errors
-    number = str(values["office_number"])
-    if number and first_line.setdefault(number, line) != line:
-        found.append(_error("DUPLICATE", **COLUMNS[1]._asdict(), line=first_line[number]))
-    if any(cell.strip() for cell in cells[len(COLUMNS) :]):
-        found.append(_error("EXTRA_CELLS", "H"))
-    warnings = tuple(error for error in found if error.code in WARNINGS)
-    return Row(line, values, tuple(error for error in found if error.code not in WARNINGS), warnings)
-
-
-def _read_cell(column: "_Column", cell: str, rules: _Rules) -> tuple[Value, list[CellError]]:
-    """The column's own rule is asked only when nothing is wrong with the text as such."""
-    inside = cell.strip()
-    value: Value = column.nothing if column.nothing is None else normalise.text(inside[:CELL_LENGTH])
-    length = len(inside)
-    codes = ["TOO_LONG"] if length > CELL_LENGTH else normalise.unfit(cell) if inside else ["REQUIRED"]
-    if not codes:
-        value, codes = column.check(cell, rules)
-        length = len(value) if isinstance(value, str) else length
-        if length > column.limit and "EXCEL_NUMBER" not in codes:
-            codes = ["TOO_LONG", *codes]
-    details = column._asdict() | rules._asdict() | {"length": length, "value": value}
-    return value, [_error(code, **details) for code in codes]
-
-
-def _entered_on(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    date = normalise.date_on(cell)
-    if date is None:
-        return None, ["EXCEL_DATE" if _EXCEL_DATE.fullmatch(normalise.half_width(cell)) else "DATE"]
-    if date > rules.today:
-        return date.isoformat(), ["FUTURE_DATE"]
-    is_old = (date.year + 1, date.month, date.day) < (rules.today.year, rules.today.month, rules.today.day)
-    return date.isoformat(), ["OLD_DATE"] if is_old else []
-
-
-def _office_number(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    number = normalise.digits(cell)
-    if normalise.is_digits(number):
-        return number, []
-    return number, ["EXCEL_NUMBER" if _EXCEL_NUMBER.fullmatch(number) else "OFFICE_NUMBER"]
-
-
-def _name(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    name = normalise.person_name(cell)
-    return name, ["BROKEN_TEXT"] if "?" in name else []  # Excel writes ? for what Shift_JIS does not have
-
-
-def _kana(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    kana = normalise.kana(cell)
-    codes = [] if normalise.is_katakana(kana) else ["KANA"]
-    if "\u3000" not in kana:
-        codes.append("KANA_SPACE")
-    if not codes and kana.split() != normalise.text(cell).split():
-        codes.append("CONVERTED")
-    return kana, codes
-
-
-def _mail(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    mail = normalise.mail(cell)
-    return mail, [] if normalise.is_mail(mail) or len(mail) > normalise.MAIL_LENGTH else ["MAIL"]
-
-
-def _login_id(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    login_id = normalise.login_id(cell)
-    has_length, has_characters = 8 <= len(login_id) <= 15, login_id.isascii() and login_id.isalnum()
-    return login_id, ["LOGIN_ID"] * (not has_characters) + ["LOGIN_ID_LENGTH"] * (not has_length)
-
-
-def _office_name(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    return normalise.text(cell), []
-
-
-def _device_limit(cell: str, rules: _Rules) -> tuple[Value, list[str]]:
-    found = _DEVICES.fullmatch(normalise.half_width(cell))
-    number = found[1].lstrip("0") if found else ""
-    if not number:
-        return None, ["DEVICES"]
-    limit = int(number) if len(number) <= 4 else None  # int() raises for 5,000 digits
-    return limit, ["TOO_MANY_DEVICES"] if limit is None or limit > rules.max_devices else []
-
-
-class _Column(NamedTuple):
-    letter: str
-    field: str
-    heading: str
-    pattern: str  # searched in a _loose() heading
-    check: Callable[[str, _Rules], tuple[Value, list[str]]]  # cell -> value, codes
-    limit: int = CELL_LENGTH
-    nothing: Value = ""  # the value of a cell that could not be read
-
-
-COLUMNS = (
-    _Column("A", "entered_on", "入力日", "入力日", _entered_on, nothing=None),
-    _Column("B", "office_number", "事業所番号", "事業所番号", _office_number, normalise.OFFICE_NUMBER_LENGTH),
-    _Column("C", "name", "氏名1(漢字)", "氏名(?!.*(カナ|かな|ガナ|がな))", _name, normalise.NAME_LENGTH),
-    _Column("D", "kana", "氏名1(カナ)", "氏名.*(カナ|かな|ガナ|がな)", _kana, normalise.KANA_LENGTH),
-    _Column("E", "mail", "メールアドレス1", "メール", _mail, normalise.MAIL_LENGTH),
-    _Column("F", "login_id", "ユーザーID", "ユーザー?id", _login_id),
-    _Column("G", "office_name", "事業所名(※顧客入力)", "事業所名", _office_name, normalise.OFFICE_NAME_LENGTH),
-    _Column("H", "device_limit", "電子連携サービス 利用予定台数", "台数", _device_limit, nothing=None),
-)

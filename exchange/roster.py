@@ -22,8 +22,8 @@ HISTORY_LONGEST = 200  # entries on paper; the log has all of them
 class Person:
     """One line of a list of people.
 
-    `state`: active, fresh (has not logged in yet), lapsed (and can't any more: the initial password is too old),
-    locked, invited, disabled or ended.
+    `state`: active, unissued (of a 管理者 who has no letter yet, or none any more), fresh (has not logged in yet),
+    lapsed (and can't any more: the initial password is too old), locked, invited, disabled or ended.
     """
 
     member: Membership
@@ -63,6 +63,8 @@ def _state(member: Membership, is_locked: bool, at: datetime) -> str:
     user = member.user
     if not user.is_initial_password:
         return "active"
+    if user.password_hash is None and member.kind == "office_admin":
+        return "unissued"
     return "lapsed" if credentials.has_lapsed(user.password_set_at, at) else "fresh"
 
 

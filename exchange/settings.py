@@ -8,6 +8,8 @@ from exchange import normalise
 from models import Setting
 
 SHOWN, NOTICE, LOGIN, DOCUMENTS = "基金の表示", "お知らせ", "ログイン", "届書と帳票"
+LETTERS = "お知らせの書面"
+HELP, COUNTER, ONBOARDING = "ヘルプの画面", "ダウンロードの窓口", "導入"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,64 @@ DECLARED: dict[str, Declared] = {
         *(str, "warn", DOCUMENTS, "ZipCrypto で暗号化されたZIP"),
         "事業所が、古くて弱い暗号方式のZIPで届書を登録したときの扱いです。",
         choices={"warn": "警告して受け付ける", "refuse": "受け付けない"},
+    ),
+    "stuck_days": Declared(
+        *(int, 14, ONBOARDING, "停滞と表示するまでの日数"),
+        "「導入の進み具合」で、次の段階へこの日数を超えて進んでいない事業所に、停滞の印を付けます。"
+        "事業所の画面には表示しません。",
+        (1, 365),
+        "日",
+    ),
+    "download_tip": Declared(
+        *(str, "2台目以降の端末用のインストーラーは、事業所で決められた方法でその端末へ移してください。"),
+        *(COUNTER, "ダウンロードリストに添える案内"),
+        "事業所がダウンロードの窓口で開く一覧の下に表示します。記録媒体の扱いなど、ファイルの移し方を書きます。"
+        "空欄のあいだは表示しません。",
+        longest=200,
+    ),
+    "vpn_host": Declared(
+        *(str, "", HELP, "VPNサーバーのアドレス"),
+        "事業所のシステム担当者への案内に表示します。ホスト名かIPアドレスを書きます。"
+        "空欄のあいだは、基金に尋ねるよう案内します。",
+        longest=100,
+    ),
+    "vpn_ports": Declared(
+        *(str, "TCP 443", HELP, "VPN接続に使う通信"),
+        "事業所のシステム担当者への案内に表示します。「TCP 443」のように、方式と番号を書きます。",
+        longest=100,
+        is_needed=True,
+    ),
+    "terms_text": Declared(
+        *(str, "", HELP, "利用の決まり"),
+        "ヘルプの「利用の決まり」に表示します。ログイン前の方にも見えます。空欄のあいだは、はじめから用意された文面を"
+        "表示します。改行できます。",
+        longest=3000,
+        is_long=True,
+    ),
+    "envelope_left": Declared(
+        *(int, 20, LETTERS, "封筒の窓の左端"),
+        "「管理者情報登録完了のお知らせ」の宛名を、窓付き封筒の窓に合わせます。三つ折りにして封筒へ入れたときに窓から見える所を、"
+        "用紙の左上の角から測ります。初めの値は、長形3号の一般的な窓付き封筒（窓90×45mm、左から20mm、上から12mm）のものです。",
+        (5, 50),
+        "mm",
+    ),
+    "envelope_top": Declared(
+        *(int, 12, LETTERS, "封筒の窓の上端"),
+        "用紙の上の端から測ります。",
+        (5, 40),
+        "mm",
+    ),
+    "envelope_width": Declared(
+        *(int, 90, LETTERS, "封筒の窓の幅"),
+        "封筒の中で用紙が左右に動く分だけ、実際の窓より狭くしておくと、宛名が隠れません。",
+        (60, 110),
+        "mm",
+    ),
+    "envelope_height": Declared(
+        *(int, 45, LETTERS, "封筒の窓の高さ"),
+        "封筒の中で用紙が上下に動く分だけ、実際の窓より低くしておくと、宛名が隠れません。",
+        (25, 55),
+        "mm",
     ),
 }
 

@@ -36,7 +36,12 @@ LIMITS = {
     "mail_code": Limit(5, timedelta(minutes=30)),  # wrong codes for a changed address
     "unlock": Limit(5, timedelta(days=1)),  # locks of one member taken away before their time
     "mail_again": Limit(3, timedelta(minutes=15)),  # codes sent to an address that is to be confirmed
+    "invitation": Limit(20, timedelta(minutes=10)),  # codes of invitations tried from one network
+    "registration": Limit(60, timedelta(hours=1)),  # looks of one invitation at what it is about to file
     "link": Limit(20, timedelta(days=1)),  # consultants that an office has asked for
+    "download": Limit(10, timedelta(minutes=30)),  # wrong keys for one contract number from one network,
+    "download_total": Limit(50, timedelta(minutes=30)),  # and from all of them
+    "download_address": Limit(60, timedelta(minutes=10)),  # tries at the download counter from one network
 }
 
 LONGEST_LOCK = timedelta(minutes=30)  # of the limits that are counted by network
@@ -110,6 +115,12 @@ def is_spent(kind: str, key: str, at: datetime) -> bool:
     limit = LIMITS[kind]
     row = Throttle.get_or_none(Throttle.kind == kind, Throttle.key_hash == _hash(key))
     return row is not None and row.count >= limit.tries and row.started_at > at - limit.window
+
+
+def over_at(keys: Collection[tuple[str, str]], at: datetime) -> datetime | None:
+    """When the limits that are spent under these (limit, whose tries) let the next try through; None if none is."""
+    ends = [row.started_at + LIMITS[row.kind].window for row in _rows(keys) if row.count >= LIMITS[row.kind].tries]
+    return max((end for end in ends if end > at), default=None)
 
 
 def is_just_reached(keys: Collection[tuple[str, str]]) -> bool:

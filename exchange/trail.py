@@ -41,7 +41,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     FILING: (*_of("filing"), SENT_WHOLE),
     STATEMENT: (*_of("statement"), SENT_WHOLE),
     "device": _of("device"),
-    "setup": (*_of("fund", "settings", "letter"), "office.registered", "office.set_up", "office.changed"),
+    "onboarding": _of("registrations", "registration", "letters", "letter", "download", "document", "installer"),
+    "setup": tuple(action for action in _of("fund", "settings", "office") if action != "office.switched"),
     "audit": _of("audit"),
 }
 

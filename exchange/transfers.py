@@ -150,6 +150,7 @@ def register(
         before = sent_before(actor, slip)
         if before is not None:
             return before
+        _require_contract(office)
         if replaces is not None:
             _require_replaceable(office, replaces)
         transfer = _insert(actor, direction, office, stored, slip, replaces)
@@ -180,7 +181,7 @@ def approve(actor: Actor, transfer: Transfer) -> None:
 
 def deliver(actor: Actor, transfer: Transfer) -> None:
     """配信: from here on the other side sees it."""
-    move(actor, transfer, "deliver", delivered_by=actor.membership, delivered_at=actor.at)
+    move(actor, transfer, "deliver", _require_open, delivered_by=actor.membership, delivered_at=actor.at)
 
 
 def approve_and_deliver(actor: Actor, transfer: Transfer) -> None:
@@ -238,6 +239,8 @@ def possible(actor: Actor, transfer: Transfer, held: frozenset[str]) -> list[str
 def _is_possible(actor: Actor, transfer: Transfer, verb: str, held: frozenset[str]) -> bool:
     rule = _move_of(transfer, verb)
     if transfer.state not in rule.before or not held.issuperset(rule.words) or not _is_on_side(actor, transfer, rule):
+        return False
+    if verb == "deliver" and transfer.office.is_closed:
         return False
     if verb == "approve":
         return transfer.is_inspected() and not _is_own_forbidden(actor, transfer)
@@ -300,6 +303,15 @@ def _is_on_side(actor: Actor, transfer: Transfer, rule: Move) -> bool:
 def _require_inspected(transfer: Transfer) -> None:
     if not Transfer.get_by_id(transfer.id).is_inspected():  # as it is now, not as the page had it
         raise Refused("検査が終わっていないか、検査で不備が見つかったため、承認できません。検査結果をご確認ください。")
+
+
+def _require_open(transfer: Transfer) -> None:
+    _require_contract(transfer.office)
+
+
+def _require_contract(office: Office) -> None:
+    if Office.get_by_id(office.id).is_closed:
+        raise Refused("この事業所の契約は終了しているため、登録も配信もできません。作成中のものは取り消してください。")
 
 
 def _require_others_eyes(actor: Actor, transfer: Transfer) -> None:

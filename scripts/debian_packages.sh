@@ -13,7 +13,17 @@ needs zip zip
 needs unzip unzip
 needs strace strace
 needs nginx nginx-light
+needs pdftotext poppler-utils
+needs zbarimg zbar-tools
+library() { # of /usr/lib, Debian package
+    compgen -G "/usr/lib/*/$1.so.0" >/dev/null || missing+=("$2")
+}
+library libpango-1.0 libpango-1.0-0
+library libpangoft2-1.0 libpangoft2-1.0-0
+library libharfbuzz-subset libharfbuzz-subset0
 compgen -G '/usr/share/fonts/*/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk)
+compgen -G '/usr/share/fonts/opentype/ipaexfont-mincho/ipaexm.ttf' >/dev/null || missing+=(fonts-ipaexfont)
+compgen -G '/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf' >/dev/null || missing+=(fonts-dejavu-core)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -14,9 +14,12 @@ SILENT = {"script", "style", "title", "code", "pre", "template"}
 
 # Latin letters that a Japanese office reads every day; single letters are names of devices and users.
 KNOWN_WORDS = {
-    *("PC", "VPN", "ZIP", "Zip", "zip", "PDF", "pdf", "CSV", "csv", "ID", "KB", "MB", "GB", "AES", "SHA"),
+    *("PC", "VPN", "ZIP", "Zip", "zip", "PDF", "pdf", "CSV", "csv", "xlsx", "ID", "KB", "MB", "GB", "AES", "SHA"),
     *("CapsLock", "Ctrl", "Windows", "Deflate", "ZipCrypto", "ABC", "XYZ", "QRS", "UVW", "todoke", "kikinKiku"),
     *("VPN_NETWORKS", "STAFF_NETWORKS", "QR", "Google", "Microsoft", "Authenticator"),
+    *("Chrome", "Edge", "SmartScreen", "SoftEther", "HTTPS", "TLS", "TCP", "DNS", "IP", "URL", "JIS", "WCAG", "AA"),
+    *("Cookie", "JavaScript", "Excel", "Mac", "OS", "Defender", "Chromium"),
+    *("exe", "setup", "AB", "XY"),  # setup.….exe; what the download counter shows of ABC商事 and XYZ工業
 }
 
 
@@ -36,7 +39,7 @@ class Page(HTMLParser):
         self.heading = self.title = self.text = ""
         self.headings = 0
         self.lang: str | None = None
-        self.feed(html)
+        self.feed(html.replace("<wbr>", ""))  # where a word may break, not where it ends
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

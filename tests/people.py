@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-import commands
+import work
 from database import utc_now
 from exchange import archives, inspections, jobs, postman, sessions, statements, transfers, vault
 from exchange.actors import Actor, system
@@ -124,7 +124,7 @@ def statement(cast: Cast, state: str = "uploaded", by: str = "kiku") -> Transfer
 
 def run_jobs(app: Flask) -> None:
     """What the worker would do, until nothing is due: inspections, codes, mails."""
-    handlers, chores = commands.handlers(app), commands.chores()
+    handlers, chores = work.handlers(app), work.chores()
     while jobs.run_one(handlers, utc_now()) | chores():
         pass
 

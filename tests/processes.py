@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from database import db
-from exchange import installation, onetime, postman
+from exchange import installation, invitations, onetime, postman
 
 IS_SOAK = os.environ.get("TODOKE_SOAK") == "1"
 PATIENCE = 60  # seconds until a test gives up on its processes
@@ -29,7 +29,8 @@ CONTEXT.set_forkserver_preload(["app", "tests.processes"])
 def post(**more: Any) -> postman.Post:
     """An outbox without a server of its own; `more` as in postman.Post."""
     facts = {"base_url": "https://todoke.example", "sender": "todoke@todoke.example", "starttls": False, **more}
-    return postman.Post(templates=TEMPLATES, code_of=onetime.code_of, **facts)
+    codes = {"code_of": onetime.code_of, "invitation_code_of": invitations.code_of}
+    return postman.Post(templates=TEMPLATES, **codes, **facts)
 
 
 def together(instance: Path, works: list[tuple[Any, ...]]) -> list[Any]:

@@ -14,26 +14,43 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from app import create_app
-from blueprints import auth
-from database import db, utc_now
-from exchange import archive_passwords, onetime, people, pickups, registrations, sessions
+from blueprints import auth, counters
+from database import db, today, utc_now
+from exchange import (
+    archive_passwords,
+    documents,
+    intake,
+    invitations,
+    letters,
+    onetime,
+    people,
+    pickups,
+    registration_file,
+    registrations,
+    sessions,
+    vault,
+    visits,
+)
 from exchange.actors import Actor, command_line
 from exchange.permissions import FUND_WORDS, OFFICE_WORDS
 from exchange.registration_file import RegistrationFile, Row
-from models import Device, Grant, Membership, Office, Transfer, User
+from models import Device, Grant, Membership, Office, StoredObject, Transfer, User
+from papers import Document, Installer, Letter, LetterBatch
 from tests.people import Browser, Cast, aes_zip, filing, inspect, statement, uploads
 
 FOREIGN_PASSWORD = "Foreign#Archive#2026"
 ONE_WORD = tuple(f"only_{word}" for word in OFFICE_WORDS)
-FUND_ONE_WORD = tuple(f"fund_{word}" for word in ("staff", "register", "audit", "settings"))
+FUND_ONE_WORD = tuple(f"fund_{word}" for word in ("staff", "register", "publish", "audit", "settings"))
 OVER = ("disabled", "ended", "invited", "closed")
 # Whoever still owes a page of the first login: the office's, the own one, somebody else's, the authenticator's.
 GATED = ("jiro", "fresh", "hanako_at_xyz", "newcomer")
 OF_ABC = ("taro", "jun", "hanako", "wordless", *ONE_WORD)  # hanako works at XYZ工業 as well
 OF_FUND = ("kiku", "ume", "clerk", *FUND_ONE_WORD)
-PRINCIPALS = ("stranger", "code_passed", *GATED, *OF_ABC, *OF_FUND, "dai", *OVER)
+OF_DESK = ("dai", "desk_unlock")
+KEYS = ("key_abc", "key_xyz")  # strangers who have opened the download counter of ABC商事, of XYZ工業
+PRINCIPALS = ("stranger", *KEYS, "code_passed", *GATED, *OF_ABC, *OF_FUND, *OF_DESK, *OVER)
 ONE_OF_EACH = (
-    *("stranger", "code_passed", *GATED, "taro", "hanako", "wordless"),
+    *("stranger", "key_abc", "code_passed", *GATED, "taro", "hanako", "wordless"),
     *("kiku", "clerk", "fund_staff", "fund_register", "dai", "disabled"),
 )
 MISSING = "0" * 32  # an id that nothing has
@@ -53,6 +70,9 @@ DOCUMENTS = {
     "statements.move/recall": "statement delivered",
 }
 
+# What is done to a file of registrations; the rest of that room is about one that was filed online.
+ON_FILES = ("file", "correct", "leave_out", "register", "discard")
+
 # Rooms whose pages are about a person.
 ABOUT = {"users": "target", "account": "invited"}
 
@@ -69,11 +89,14 @@ class Stage:
     members: dict[str, Membership] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
     foreign: dict[str, Transfer] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)  # room or route → what it is about, if neither of these
 
     def browser(self, name: str) -> Browser:
         """That principal's browser. The sessions of those whose time is over began before it was."""
         if name == "stranger":
             return Browser(self.app)
+        if name in KEYS:
+            return self._at_counter(self.cast.abc if name == "key_abc" else self.cast.xyz)
         if name == "code_passed":
             return self._code_passed()
         return Browser(self.app, self.members[name])
@@ -82,6 +105,15 @@ class Stage:
         browser, taro = Browser(self.app), self.members["taro"]
         with browser.client.session_transaction() as cookie:
             cookie[auth.CODE_TOKEN] = sessions._start(Actor(taro, address="127.0.0.1"), taro, "code")
+        return browser
+
+    def _at_counter(self, office: Office) -> Browser:
+        browser = Browser(self.app)
+        with db.atomic():
+            actor = Actor(address="127.0.0.1", label=counters.LABELS["download"])
+            token = visits.begin(actor, "download", office)
+        with browser.client.session_transaction() as cookie:
+            cookie[counters._key("download")] = token
         return browser
 
     def holds(self, name: str, word: str) -> bool:
@@ -119,9 +151,37 @@ def build(app: Flask, cast: Cast) -> Stage:
     members["invited"] = _invite(stage, "hanako", "srHanako9")
     members["other_invited"] = _invite(stage, "other_consultant", "srOther09")
     _add_transfers(stage)
+    stage.others["letters"] = printable(stage.cast)
+    _add_registrations(stage)
+    stage.others["invitations"] = invitations.invite(cast.kiku, "案内先株式会社", "soumu@invited.example")
+    _add_offers(stage)
     for slot in range(4, 40):  # room for another user
         Device.create(office=cast.abc, slot=slot, state="active")
     return stage
+
+
+def _add_offers(stage: Stage) -> None:
+    """At the download counters: a document for every office, and for each of two its own, with an installer."""
+    abc, xyz = stage.cast.abc, stage.cast.xyz
+    stage.others["documents"] = _document(stage, "操作マニュアル")
+    stage.others["download.document"] = _document(stage, "ABC商事の手順書", abc)
+    stage.others["foreign document"] = _document(stage, "XYZ工業の手順書", xyz)
+    for office in (abc, xyz):
+        stored = _stored(b"MZ of " + office.uid.encode())
+        installer = Installer.create(device=Device.in_slot(office, 1), stored=stored, uploaded_at=utc_now())
+        stage.others.setdefault("installer", installer)
+
+
+def _document(stage: Stage, label: str, *offices: Office) -> Document:
+    with documents.Pdf() as file:
+        file.write(b"%PDF-1.7 " + label.encode())
+        return documents.publish(stage.cast.kiku, file, documents.Slip(label, today(), offices or None))
+
+
+def _stored(data: bytes) -> StoredObject:
+    with vault.Receiving() as receiving:
+        receiving.write(data)
+        return receiving.finish().keep()
 
 
 def close_doors(stage: Stage) -> None:
@@ -162,7 +222,8 @@ def _with_authenticator(member: Membership) -> Membership:
 
 
 def _add_funds_people(stage: Stage) -> None:
-    """`clerk` holds no word at all; `newcomer` has no authenticator yet."""
+    """And one of the desk's. `clerk` holds no word at all; `newcomer` has no authenticator yet."""
+    stage.members["desk_unlock"] = _with_authenticator(_member(None, "desk", "deskUnlock1", "unlock"))
     for name in ("clerk", *FUND_ONE_WORD):
         words = name.partition("_")[2:] if name != "clerk" else ()
         stage.members[name] = _with_authenticator(_member(None, "fund", name.replace("_", "") + "01", *words))
@@ -212,11 +273,33 @@ def _add_transfers(stage: Stage) -> None:
     Transfer.update(office=foreign["filing"].office).where(Transfer.id == foreign["statement"].id).execute()
 
 
+def printable(cast: Cast) -> LetterBatch:
+    """A batch with the letter of XYZ工業, that a clerk has saved and not yet confirmed."""
+    at = utc_now()
+    times = {"ready_at": at, "downloaded_at": at, "expires_at": at + letters.PDF_KEPT}
+    kiku, stored = cast.member("kiku"), _stored(b"%PDF-1.7\n%%EOF\n")
+    batch = LetterBatch.create(state="ready", made_by=kiku, made_at=at, stored=stored, **times)
+    Letter.create(batch=batch, office=cast.xyz, position=1, issued_at=at)
+    return batch
+
+
+def _add_registrations(stage: Stage) -> None:
+    """A file with one row (`row`), and a registration that was filed online."""
+    cells = [f"{today():%Y/%m/%d}", "00105", "試験 五郎", "シケン ゴロウ", "g@new.example", "shiken005", "五郎商会"]
+    data = registration_file.blank_form() + ",".join([*cells, "1"]).encode()
+    file = intake.receive(stage.cast.kiku, data, "登録届.csv", "", "token of the stage")
+    stage.others.update(dict.fromkeys((f"registrations.{act}" for act in ON_FILES), file))
+    stage.others["row"] = file.registrations.get()
+    invitation = invitations.invite(stage.cast.kiku, "六郎商会", "soumu@filed.example")
+    cells[1] = "00106"
+    stage.others["registrations"] = intake.file_online(Actor(label="登録届の窓口"), invitation, [*cells, "1"], "", "")
+
+
 def routes(app: Flask) -> dict[str, Rule]:
     """`endpoint` or `endpoint/noun` → rule, for every rule there is."""
     found = {}
     for rule in app.url_map.iter_rules():
-        nouns = re.search(r"<any\((.*)\):noun>", rule.rule)
+        nouns = re.search(r"<any\((.*)\):(?:noun|name)>", rule.rule)
         names = [f"/{noun}" for noun in re.findall(r"[\w-]+", nouns[1])] if nouns else [""]
         found.update({rule.endpoint + name: rule for name in names})
     return found
@@ -224,6 +307,13 @@ def routes(app: Flask) -> dict[str, Rule]:
 
 def method(rule: Rule) -> str:
     return "POST" if "POST" in rule.methods else "GET"
+
+
+def about_nothing(app: Flask, rule: Rule) -> str:
+    """An address of that rule, with ids that nothing has."""
+    values: dict[str, Any] = {name: 0 if f"int:{name}>" in rule.rule else MISSING for name in rule.arguments}
+    values |= {name: word for word, name in re.findall(r"any\('([\w-]+)'.*\):(\w+)>", rule.rule)}
+    return app.url_map.bind("127.0.0.1").build(rule.endpoint, values, method(rule))
 
 
 def address(stage: Stage, route: str, rule: Rule, uid: str | None = None) -> str:
@@ -234,16 +324,21 @@ def address(stage: Stage, route: str, rule: Rule, uid: str | None = None) -> str
         "noun": route.partition("/")[2],
         "word": "cancel",
         "number": 0,
-        "name": "20261123-000000-000000-00000000.eml",
+        "slot": 1,
+        "row_uid": stage.others["row"].uid,
+        "name": route.partition("/")[2] or "20261123-000000-000000-00000000.eml",
         "filename": "app.css",
     }
     wanted = {name: values[name] for name in rule.arguments}
     return stage.app.url_map.bind("127.0.0.1").build(rule.endpoint, wanted, method(rule))
 
 
-def suitable(stage: Stage, route: str) -> Transfer | Membership:
+def suitable(stage: Stage, route: str) -> Any:
     """What the route is asked about unless told otherwise."""
     room = route.partition(".")[0]
+    for name in (route, room):
+        if name in stage.others:
+            return stage.others[name]
     if room in ABOUT:
         return stage.members[ABOUT[room]]
     default = "statement uploaded" if room == "statements" else "filing uploaded"

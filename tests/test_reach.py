@@ -36,10 +36,10 @@ REACH = {
     "kiku": {"own": OF_REGISTER, "foreign": OF_REGISTER, "fund": OF_STAFF, "desk": OF_STAFF},
     "fund_staff": {"fund": OF_STAFF, "desk": OF_STAFF},
     "fund_register": {"own": OF_REGISTER, "foreign": OF_REGISTER},
-    "dai": {"own": OF_UNLOCK, "foreign": OF_UNLOCK},
+    **dict.fromkeys(staging.OF_DESK, {"own": OF_UNLOCK, "foreign": OF_UNLOCK}),
 }
 REI_KNOWS = ("rei", "invited", "other_invited")  # of those who are foreign to ABC商事, the people of UVW商会
-NEVER = ("stranger", "code_passed", *staging.GATED, *staging.OVER)  # nobody's file, not even the own one
+NEVER = ("stranger", *staging.KEYS, "code_passed", *staging.GATED, *staging.OVER)  # nobody's file, not even the own one
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from database import db, utc_now
-from exchange import accounts
-from models import ALL, LoginSession, Membership
+from exchange import accounts, calendar, intake
+from models import LoginSession, Membership
+from papers import ALL
 from tests import stage as staging
 from tests.people import Browser
 from tests.stage import MISSING, Stage, address, method, routes
@@ -28,6 +29,10 @@ ACTS_ON_PEOPLE = (
 
 # What the columns cannot say.
 EXCEPTIONS = {
+    # Whoever holds a key is a stranger everywhere else; the document asked for is ABC商事's, the slot one of each.
+    **{(route, name): "200" for route in ("download.list", "download.installer") for name in staging.KEYS},
+    ("download.document", "key_abc"): "200",
+    ("download.document", "key_xyz"): "404",
     ("auth.password", "code_passed"): "200",
     ("auth.log_in", "code_passed"): "422",
     ("files.everywhere", "hanako"): "200",  # the only one with a second office
@@ -60,6 +65,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "account.change_profile": PERSON,
     "account.change_password": {"current": "not the one", **OWN_PASSWORD},
     "account.enrol": {"code": "000000"},
+    "registrations.send_back": {"reason": "事業所番号を確かめてください"},
+    "letters.confirm": {"dispatched_on": f"{calendar.day(utc_now()):%Y/%m/%d}"},
     "users.link": {**PAIR, "preset": "none"},
     "users.change_profile": PERSON,
     "users.permit": {"granted": "y"},
@@ -71,10 +78,14 @@ FORMS: dict[str, dict[str, Any]] = {
 def form(stage: Stage, route: str, name: str, about: Membership | None = None) -> dict[str, Any]:
     """What a principal sends to a route so that nothing but who he is decides about the answer."""
     if route == "users.add":
-        is_fund = name in (*staging.OF_FUND, "dai")
+        is_fund = name in (*staging.OF_FUND, *staging.OF_DESK)
         return {**PERSON, "login_id": "newcomer9", "kind": "fund" if is_fund else "staff", "preset": "all"}
     if route == "users.reset":
         return {"seen": accounts.seen(about or stage.members[staging.ABOUT["users"]])}
+    if route == "installers.withdraw":
+        return {"seen": stage.others["installer"].uid}
+    if route in ("registrations.correct", "registrations.leave_out"):
+        return {"seen": intake.looked_through(stage.others[route])[0].seen}
     return dict(FORMS.get(route, {}))
 
 
@@ -136,11 +147,11 @@ def shape(stage: Stage, answer: TestResponse) -> str:
 
 
 COLUMN_OF = {
-    **dict.fromkeys(("stranger", "code_passed"), "out"),
+    **dict.fromkeys(("stranger", *staging.KEYS, "code_passed"), "out"),
     **{"jiro": "jiro", "fresh": "fresh", "hanako_at_xyz": "wait", "newcomer": "newcomer"},
     **dict.fromkeys(staging.OF_ABC, "office"),
     **dict.fromkeys(staging.OF_FUND, "fund"),
-    "dai": "desk",
+    **dict.fromkeys(staging.OF_DESK, "desk"),
     **dict.fromkeys(staging.OVER, "over"),
 }
 
@@ -194,15 +205,66 @@ def test_what_one_may_not_know_of_is_like_what_does_not_exist(
         "statements": [documents["filing delivered"], foreign["filing"]],
         "account": [members["other_invited"], members["target"], members["hanako"]],
         "users": [members[one] for one in OUT_OF_REACH.get(name, ())],
+        "invitations": [documents["filing uploaded"]],
+        "documents": [documents["filing uploaded"], members["target"]],
+        "letters": [documents["filing uploaded"], stage.others["registrations"]],
+        "registrations": [stage.others["row"], documents["filing uploaded"]],  # of a file, not filed online
     }
     for route, rule in routes(stage.app).items():
-        if "uid" not in rule.arguments:
+        if "uid" not in rule.arguments or route.startswith("download."):  # nothing is known there without a visit
             continue
         missing = asks(stage, browsers, name, route, rule, MISSING)
         assert missing.status_code in {404, 403 if expected(stage, route, name) == "403" else 404}, route
-        for row in unknown[route.partition(".")[0]]:
+        for row in unknown.get(route.partition(".")[0], []):
             answer = asks(stage, browsers, name, route, rule, row.uid)
             assert (answer.status_code, plain(answer)) == (missing.status_code, plain(missing)), route
+
+
+def test_a_key_fetches_what_lies_at_the_counter_of_its_own_office_and_no_other(
+    stage: Stage, browsers: dict[str, Browser]
+) -> None:
+    for_all, abcs, xyzs = (stage.others[name] for name in ("documents", "download.document", "foreign document"))
+    route, slots = "download.document", []
+    sides = (("key_abc", stage.cast.abc, abcs, xyzs), ("key_xyz", stage.cast.xyz, xyzs, abcs))
+    for name, office, own, foreign in sides:
+        listed = browsers[name].get("/download/list").text
+        assert [one.uid in listed for one in (for_all, own, foreign)] == [True, True, False]
+        uids = (for_all.uid, own.uid, foreign.uid, MISSING)
+        found = [asks(stage, browsers, name, route, routes(stage.app)[route], uid) for uid in uids]
+        assert [answer.status_code for answer in found] == [200, 200, 404, 404]
+        assert plain(found[2]) == plain(found[3])
+        installer = browsers[name].client.post("/download/installers/1")
+        assert installer.data == b"MZ of " + office.uid.encode()
+        slots.append(browsers[name].client.post("/download/installers/20").status_code)
+    # ABC商事 has a twentieth PC, whose installer isn't there yet; XYZ工業 has none.
+    assert slots == [422, 404]
+
+
+def test_a_key_opens_nothing_behind_the_login(stage: Stage, browsers: dict[str, Browser]) -> None:
+    wrong = []
+    for route, rule in routes(stage.app).items():
+        if route.startswith("download."):
+            continue
+        stranger, *keys = (asks(stage, browsers, name, route, rule) for name in ("stranger", *staging.KEYS))
+        seen = {(answer.status_code, answer.location, plain(answer)) for answer in keys}
+        wrong += [route] if seen != {(stranger.status_code, stranger.location, plain(stranger))} else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["code_passed", *staging.OF_ABC, *staging.OF_FUND, *staging.OF_DESK])
+def test_a_login_opens_no_download_counter(stage: Stage, browsers: dict[str, Browser], name: str) -> None:
+    for route in ("download.list", "download.document", "download.installer"):
+        answer = asks(stage, browsers, name, route, routes(stage.app)[route])
+        assert (answer.status_code, answer.location) == (303, "/download/"), route
+
+
+@pytest.mark.parametrize("purpose", ["registration", "nothing"])
+def test_a_token_opens_the_counter_that_it_was_given_at_alone(stage: Stage, purpose: str) -> None:
+    browser = stage.browser("key_abc")
+    with browser.client.session_transaction() as cookie:
+        cookie[f"visit_{purpose}"] = cookie.pop("visit_download")
+    assert browser.get("/download/list").location == "/download/"
+    assert browser.client.post("/registration/confirmation").location == "/registration/"
 
 
 # Of whom they may not know, though the pages about people are theirs.
@@ -215,10 +277,16 @@ OUT_OF_REACH = {
 
 def test_no_office_is_known_by_another_id_than_its_own(stage: Stage, browsers: dict[str, Browser]) -> None:
     closed = stage.members["closed"].office.uid
-    for route in ("statements.form", "statements.prepare", "offices.detail", "offices.matrix"):
+    rooms = ("statements.form", "statements.prepare", "offices.detail", "offices.matrix", "progress.office")
+    for route in (*rooms, *(f"contracts.{act}" for act in ("form", "correct", "change_devices", "reissue", "close"))):
         rule = routes(stage.app)[route]
-        for uid in (MISSING, stage.transfers["filing uploaded"].uid, stage.cast.abc.contract_number, closed):
+        for uid in (MISSING, stage.transfers["filing uploaded"].uid, stage.cast.abc.contract_number):
             assert asks(stage, browsers, "kiku", route, rule, uid).status_code == 404
+        over = asks(stage, browsers, "kiku", route, rule, closed)
+        assert over.status_code == (200 if route == "offices.detail" else 404)  # which is kept to be read
+    for route in ("installers.index", "installers.open", "installers.upload", "installers.withdraw"):
+        for uid in (MISSING, closed, stage.cast.abc.contract_number):
+            assert asks(stage, browsers, "dai", route, routes(stage.app)[route], uid).status_code == 404
 
 
 @pytest.mark.parametrize("name", staging.ONE_OF_EACH)

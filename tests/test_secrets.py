@@ -15,10 +15,14 @@ import pytest
 from flask import Flask
 
 from database import utc_now
-from exchange import archive_passwords, logs
-from models import Transfer
-from tests.people import Browser, Cast, aes_zip, mails, run_jobs, told
-from tests.web.steps import asks, code_in_mail, logs_in_as_staff, pair, types_code, types_password
+from exchange import archive_passwords, calendar, counter, logs
+from models import Device, Office, Transfer
+from papers import LetterBatch, Registration
+from tests import pdf
+from tests.exchange.test_letter_batches import secrets_on
+from tests.people import Browser, Cast, aes_zip, in_vault, mails, run_jobs, told
+from tests.web.steps import asks, code_in_mail, identifies, logs_in_as_staff, pair, types_code, types_password
+from tests.web.test_registration_online import MAIL, TYPED
 
 People = Callable[[str], Browser]
 
@@ -258,6 +262,90 @@ def test_what_is_shown_once_lies_nowhere(
     times = {what: sum(secret in page for page in heard) for what, secret in shown.items()}
     # The page of the authenticator is opened once more for its form's token.
     assert times == {what: 2 if what == "secret of the authenticator" else 1 for what in shown}
+
+
+# ── from the invitation to the first login ──
+
+
+def files_online(app: Flask, browser: People) -> str:
+    """An office is invited, files its registration and is registered; the code that was mailed to it."""
+    kiku, office = browser("kiku"), browser("")
+    assert kiku.post("/admin/invitations/", {"office_name": "川辺商会株式会社", "mail": MAIL}).status_code == 303
+    run_jobs(app)
+    (sent,) = [mail for mail in mails(Path(app.instance_path) / "mail") if mail["to"] == MAIL]
+    code = re.search(r"/registration/#(\S+)", sent["body"])[1]
+    assert office.post("/registration/opening", {"code": code}, page="/registration/").location == "/registration/"
+    assert office.post("/registration/", TYPED).location == "/registration/receipt"
+    office.get("/registration/receipt")
+    filed = f"/admin/registrations/{Registration.get().uid}"
+    assert kiku.post(f"{filed}/acceptance", page=filed).location == filed
+    return code
+
+
+def gets_its_letter(app: Flask, kiku: Browser, office: Office) -> tuple[str, str]:
+    """(download key, initial password) as printed, after the print was confirmed."""
+    assert kiku.post("/admin/letters/", {"office": office.uid}).status_code == 303
+    run_jobs(app)
+    page = f"/admin/letters/{LetterBatch.get().uid}"
+    (printed,) = secrets_on(kiku.post(f"{page}/pdf", page=page).data)
+    form = {"dispatched_on": f"{calendar.day(utc_now()):%Y/%m/%d}"}
+    assert kiku.post(f"{page}/confirmation", form, page=page).location == page
+    kiku.post(f"{page}/dispatch-list", page=page).get_data()
+    return printed
+
+
+def comes_in(app: Flask, browser: People, office: Office, key: str, initial: str) -> None:
+    """At the counter, mistyped and right, and at the first login."""
+    visitor, admin, month = browser(""), browser(""), counter.this_month(utc_now())
+    typed = {"contract_number": office.contract_number, "download_password": month + key}
+    assert visitor.post("/download/", {**typed, "download_password": month + key[::-1]}).status_code == 422
+    assert visitor.post("/download/", typed).location == "/download/list"
+    assert visitor.get("/download/list").status_code == 200
+    Device.update(state="active").where(Device.office == office).execute()
+    who = {"contract_number": office.contract_number, "login_id": TYPED["login_id"]}
+    asks(admin, who)
+    identifies(admin, who)
+    types_code(admin, code_in_mail(app, office.members().get().user.mail))
+    assert types_password(admin, who["login_id"], initial[::-1]).status_code == 422
+    assert types_password(admin, who["login_id"], initial).status_code == 303
+
+
+def looks_everywhere(kiku: Browser, office: Office) -> None:
+    rooms = ("invitations", "registrations", "letters", "progress", "offices", "audit", "status")
+    pages = [f"/admin/{room}/" for room in rooms] + [f"/admin/{room}/{office.uid}" for room in ("progress", "offices")]
+    pages += [f"/admin/registrations/{Registration.get().uid}", f"/admin/letters/{LetterBatch.get().uid}"]
+    assert {kiku.get(page).status_code for page in [*pages, f"/admin/contracts/{office.uid}", "/demo/mail"]} == {200}
+    kiku.post("/admin/audit/csv", page="/admin/audit/").get_data()
+
+
+@pdf.needs_readers
+def test_what_a_letter_or_an_invitation_says_lies_nowhere_else(
+    app: Flask, browser: People, demo_file: Path, log_lines: Callable[[], list[str]]
+) -> None:
+    ear, kiku, vault_before = Ear(app), browser("kiku"), in_vault(app)
+    code = files_online(app, browser)
+    office = Office.get(Office.office_number == "00777")
+    key, initial = gets_its_letter(app, kiku, office)
+    comes_in(app, browser, office, key, initial)
+    looks_everywhere(kiku, office)
+    run_jobs(app)
+    assert in_vault(app) == vault_before
+    secrets = {"invitation code": code, "code without hyphens": code.replace("-", "")}
+    secrets |= {"download key": key, "key in groups": f"{key[:4]} {key[4:]}", "initial password": initial}
+    secrets |= {"mistyped key": key[::-1], "mistyped password": initial[::-1]}
+    places = {str(path): path.read_bytes() for path in demo_file.parent.rglob("*") if path.is_file()}
+    places |= {"logs": "\n".join(log_lines()).encode(), "pages": "\n".join(ear.heard).encode()}
+    assert len(ear.heard) > 25
+    found = [
+        (what, place)
+        for what, secret in secrets.items()
+        for place, content in places.items()
+        if any(form in content for form in forms_of(secret))
+    ]
+    # The mail of the invitation is the one exception.
+    assert {(what, place) for what, place in found if not place.endswith(".eml") or "code" not in what} == set()
+    told_in = [mail["to"] for mail in mails(demo_file.parent / "mail") if code in mail["body"]]
+    assert told_in == [MAIL]
 
 
 def offices(cast: Cast) -> list[dict]:

@@ -11,7 +11,7 @@ from wtforms.validators import Length, ValidationError
 
 from blueprints import answers, deeds, fields, guards, paging
 from database import utc_now
-from exchange import calendar, normalise, spreadsheet, trail
+from exchange import calendar, normalise, trail
 from exchange.errors import Refused
 from models import AuditEntry, Membership, Transfer
 
@@ -95,10 +95,7 @@ def export() -> ResponseReturnValue:
     except Refused as refused:
         form.form_errors = [refused.message]
         return _page(form), refused.status
-    name = f"操作の記録_{calendar.day(utc_now()):%Y%m%d}.csv"
-    response = answers.download(spreadsheet.as_csv(_cells(_lines(rows))), name, None, "audit.csv")
-    response.mimetype = "text/csv"
-    return response
+    return answers.table(_cells(_lines(rows)), f"操作の記録_{calendar.day(utc_now()):%Y%m%d}", "audit")
 
 
 def _page(form: FilterForm, pager: paging.Pager | None = None, lines: Iterable[dict[str, Any]] = ()) -> str:

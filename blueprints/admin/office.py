@@ -1,4 +1,4 @@
-"""/admin/office: what an office registers at its admin's first login."""
+"""/admin/office: what an office registers at its admin's first login, and how far it has come."""
 
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -7,7 +7,8 @@ from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import EqualTo, Length, ValidationError
 
 from blueprints import answers, fields
-from exchange import archives, credentials, normalise, people
+from database import utc_now
+from exchange import archives, credentials, normalise, people, progress
 from exchange.errors import SomeoneWasFaster
 from models import Office
 
@@ -106,6 +107,11 @@ def waiting() -> ResponseReturnValue:
     if not people.needs_office_setup(current_user.member):
         return redirect(url_for("home.index"), 303)
     return render_template("admin/office_waiting.html")
+
+
+@bp.get("/office/progress", endpoint="progress")
+def how_far() -> ResponseReturnValue:
+    return render_template("admin/office_progress.html", progress=progress.of(current_user.member.office, utc_now()))
 
 
 @bp.get("/office/done")

@@ -4,7 +4,8 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from blueprints import guards, paging, people_pages
-from exchange import normalise, roster
+from database import utc_now
+from exchange import contracts, normalise, progress, roster
 from models import Device, Office
 
 bp = Blueprint("offices", __name__, url_prefix="/admin/offices")
@@ -12,14 +13,16 @@ bp = Blueprint("offices", __name__, url_prefix="/admin/offices")
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    search = normalise.text(request.args.get("q", ""))
-    found = Office.open_ones(search)
+    """The offices whose contract is open; with ?closed=y those whose contract is over."""
+    search, is_closed = normalise.text(request.args.get("q", "")), request.args.get("closed") == "y"
+    found = Office.open_ones(search, is_closed)
     pager = paging.page_of(found, found.count())
     return render_template(
         "admin/offices.html",
         pager=pager,
         offices=pager.items,
         q=search,
+        is_closed=is_closed,
         people=roster.counts(pager.items),
         devices=Device.of(pager.items),
     )
@@ -27,9 +30,16 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/<office_uid>")
 def detail(office_uid: str) -> ResponseReturnValue:
-    office = guards.office_or_404(office_uid)
+    office = guards.closed_too_or_404(office_uid)
+    page = people_pages.listing(office)
     return render_template(
-        "admin/office_detail.html", **people_pages.listing(office), devices=Device.of([office])[office.id]
+        "admin/office_detail.html",
+        **page | {"may_open": page["may_open"] and not office.is_closed},
+        devices=Device.of([office])[office.id],
+        letters=contracts.letters_of(office),
+        progress=None if office.is_closed else progress.of(office, utc_now()),
+        may_change=guards.may_read("contracts.form"),
+        may_read_progress=guards.may_read("progress.office"),
     )
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
 from database import utc_now
-from exchange import audit
+from exchange import audit, calendar, clock
 from models import Job, Mail
 
 bp = Blueprint("status", __name__, url_prefix="/admin/status")
@@ -18,7 +18,7 @@ NETWORKS = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "ST
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    rows = [*_networks(), _mail(), _jobs(), _checkpoints()]
+    rows = [*_networks(), _mail(), _jobs(), _checkpoints(), _clock()]
     return render_template("admin/status.html", rows=rows)
 
 
@@ -65,6 +65,17 @@ def _checkpoints() -> dict[str, str]:
         value = f"{_minutes(CHECKPOINT_PATIENCE) // 60}時間以上作られていません"
         return _row("操作記録の封印", value, "warn", "flask worker が動いているか確認してください。")
     return _row("操作記録の封印", "正常", "ok", "")
+
+
+def _clock() -> dict[str, str]:
+    now = f"{calendar.japan(utc_now()):%Y/%m/%d %H:%M}"
+    if clock.is_kept():
+        return _row("サーバーの時計", f"{now}（時刻合わせ 動作中）", "ok", "")
+    advice = (
+        "時計が違うと、ダウンロードパスワードの年月や認証アプリの番号が合わなくなります。この時刻が正しいか確かめ、"
+        "サーバーの時刻合わせを動かしてください。"
+    )
+    return _row("サーバーの時計", f"{now}（時刻合わせ 未確認）", "warn", advice)
 
 
 def _minutes(patience: timedelta) -> int:

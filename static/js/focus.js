@@ -41,8 +41,9 @@
   var focusedId = null;
   document.addEventListener("htmx:before:swap", function (event) {
     var target = event.detail.ctx.target;
-    // Polling (GET) must not take the focus away; only what the person sent moves it.
-    focusedId = event.detail.ctx.request.method !== "GET" && target && target.id ? target.id : null;
+    // Polling (GET) must not take the focus away; only what the person sent moves it, or what a link opened in its place.
+    var isAsked = event.detail.ctx.request.method !== "GET" || event.detail.ctx.sourceElement.hasAttribute("data-opens");
+    focusedId = isAsked && target && target.id ? target.id : null;
   });
   document.addEventListener("htmx:after:swap", function (event) {
     var id = focusedId;

@@ -26,6 +26,13 @@
     if (words && !window.confirm(words)) { event.preventDefault(); event.stopImmediatePropagation(); }
   }, true);
 
+  // The answer to such a form is a file, the page stays: it is shown anew, as it is once the file was asked for.
+  document.addEventListener("submit", function (event) {
+    if (event.target.closest("[data-then-reload]")) {
+      window.setTimeout(function () { window.location.reload(); }, 2000);
+    }
+  });
+
   document.addEventListener("click", function (event) {
     var button = event.target.closest("[data-dismiss]");
     if (!button) { return; }

@@ -3,7 +3,6 @@
 The pictures go to $TODOKE_PICTURES, or into pytest's temporary folder.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from tests.browser import site as sites
 from tests.browser.gallery import Gallery
 from tests.browser.gallery_people import furnish_people
 from tests.browser.screens import SCREENS
+from tests.browser.screens_people import Screen
 from tests.browser.watch import Watch
 
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
@@ -75,9 +75,9 @@ def see(furnished: Gallery, chromium: Chromium, pictures: Path) -> Callable[[str
 
 
 @contextmanager
-def visited(chromium: Chromium, furnished: Gallery, name: str) -> Iterator[Page]:
+def visited(chromium: Chromium, furnished: Gallery, name: str, screens: dict[str, Screen] = SCREENS) -> Iterator[Page]:
     """The page in that state, at a desk's width; nothing untoward may have happened on the way."""
-    place, who, where = SCREENS[name]
+    place, who, where = screens[name]
     base = furnished.site(place).base
     look = {"locale": "ja-JP", "timezone_id": "Asia/Tokyo", "viewport": WIDE, "reduced_motion": "reduce"}
     context = chromium.new_context(base_url=base, **look)
@@ -121,14 +121,6 @@ def serious_violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    chosen = os.environ.get("TODOKE_PICTURES")
-    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("pictures")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_fits_a_wide_and_a_narrow_window(name: str, see: Callable[[str], Seen]) -> None:
     assert see(name).overflow == []
@@ -164,9 +156,15 @@ def test_the_matrix_of_a_small_office_is_one_sheet(furnished: Gallery, chromium:
     assert len(sheets("matrix-small", furnished, chromium, pictures)) == 1
 
 
-def sheets(name: str, furnished: Gallery, chromium: Chromium, pictures: Path) -> list[tuple[int, int]]:
+def test_the_page_for_an_offices_network_is_one_sheet(furnished: Gallery, chromium: Chromium, pictures: Path) -> None:
+    assert sheets("help-network", furnished, chromium, pictures) == [(595, 842)]
+
+
+def sheets(
+    name: str, furnished: Gallery, chromium: Chromium, pictures: Path, screens: dict[str, Screen] = SCREENS
+) -> list[tuple[int, int]]:
     """Width and height in points of each sheet of paper that a screen is printed on."""
-    with visited(chromium, furnished, name) as page:
+    with visited(chromium, furnished, name, screens) as page:
         paper = page.pdf(path=pictures / f"{name}.pdf", prefer_css_page_size=True)
     boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", paper)
     return [(round(float(width)), round(float(height))) for width, height in boxes]

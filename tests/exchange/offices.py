@@ -6,7 +6,7 @@ from exchange import people, registrations
 from exchange.actors import Actor, command_line
 from exchange.permissions import CONSULTANT_WORDS
 from exchange.registration_file import RegistrationFile, Row
-from models import Device, Membership, Office
+from models import AuditEntry, Device, Membership, Office
 from tests.people import LOGIN_IDS, Cast
 
 
@@ -34,3 +34,8 @@ def admin_of(office: Office) -> Actor:
 def link(cast: Cast, actor: Actor, own_id: str = "srHanako3", words: Any = CONSULTANT_WORDS) -> Membership:
     """That admin asks Hanako of ABC商事."""
     return people.link(actor, cast.abc.contract_number, LOGIN_IDS["hanako"], own_id, words)
+
+
+def said(action: str) -> list[dict[str, Any]]:
+    """The facts of every entry of that action, oldest first."""
+    return [entry.details for entry in AuditEntry.select().where(AuditEntry.action == action)]

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 import pyzipper
 
+from tests.exchange.workbook_writer import Number, Sheet, Written
+from tests.exchange.workbook_writer import workbook as written
+
 PASSWORD = "Todoke-2024-Kikin"
 
 HEADING_CELLS = (
@@ -92,7 +95,13 @@ def open_zip(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def workbook() -> bytes:
+def workbook(**cells: Written) -> bytes:
+    """The heading and the sample record in XLSX, some cells replaced."""
+    return written(Sheet([HEADING_CELLS, list((SAMPLE_CELLS | cells).values()), None, ["※ 記入例"]]))
+
+
+def no_workbook() -> bytes:
+    """What begins like one."""
     return open_zip({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
 
 
@@ -122,6 +131,9 @@ ACCEPTED = (
     Case("every cell in quotes", form(",".join(f'"{cell}"' for cell in SAMPLE_CELLS.values()))),
     Case("password ZIP", password_zip(form(SAMPLE)), password=PASSWORD),
     Case("password ZIP of a CP932 file", password_zip(lines(HEADING, SAMPLE).encode("cp932")), password=PASSWORD),
+    Case("XLSX", workbook()),
+    Case("XLSX with a ZIP password given", workbook(), password=PASSWORD),
+    Case("password ZIP of a workbook", password_zip(workbook(), "届.xlsx"), password=PASSWORD),
     Case("a password where none is needed", form(SAMPLE), password=PASSWORD),
     # the heading
     Case("heading in full width, half-width kana", lines(HEADING.replace("(カナ)", "（ｶﾅ）"), SAMPLE).encode()),
@@ -138,6 +150,7 @@ ACCEPTED = (
     Case("rows of spaces only", form(SAMPLE, " ,　, ", "\u00a0")),
     # values
     Case("leading zeros stay", one(B="00123"), values={"office_number": "00123"}),
+    Case("a number in a workbook", workbook(B=Number("123")), "~2B:NUMBER_CELL", {"office_number": "123"}),
     Case("one digit", one(B="7"), values={"office_number": "7"}),
     Case("ten digits", one(B="0123456789"), values={"office_number": "0123456789"}),
     Case("full-width number", one(B="００１２３"), values={"office_number": "00123"}),
@@ -214,8 +227,8 @@ REJECTED = (
     Case("a quote left open further down", form(SAMPLE, record(B="2", G='"ABC商事')), "3A:NOT_CSV", rows=2),
     Case("a cell above the limit of the csv module", form(SAMPLE, "a" * 140_000), "3A:NOT_CSV", rows=2),
     # containers
-    Case("XLSX", workbook(), "1A:XLSX", None),
-    Case("XLSX with a ZIP password given", workbook(), "1A:XLSX", None, password=PASSWORD),
+    Case("no XLSX", no_workbook(), "1A:XLSX", None),
+    Case("no XLSX with a ZIP password given", no_workbook(), "1A:XLSX", None, password=PASSWORD),
     Case("XLS, or XLSX with a password", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), "1A:XLSX", None),
     Case("ZIP without a password given", password_zip(form(SAMPLE)), "1A:PASSWORD_NEEDED", None),
     Case("ZIP with an empty password given", password_zip(form(SAMPLE)), "1A:PASSWORD_NEEDED", None, password=""),
@@ -232,7 +245,7 @@ REJECTED = (
     Case("ZIP of 2 MB of line breaks", password_zip(b"\n" * 2**21), "1A:RATIO 1A:TOO_LARGE", None, password=PASSWORD),
     Case("ZIP of an empty file", password_zip(b""), "1A:EMPTY", None, password=PASSWORD),
     Case("damaged ZIP", password_zip(form(SAMPLE))[:-30], "1A:DAMAGED", None, password=PASSWORD),
-    Case("workbook in a ZIP", password_zip(workbook(), "届.xlsx"), "1A:XLSX", None, password=PASSWORD),
+    Case("no workbook in a ZIP", password_zip(no_workbook(), "届.xlsx"), "1A:XLSX", None, password=PASSWORD),
     # the heading
     Case("no heading", lines(SAMPLE).encode(), "1A:HEADER", None),
     Case("a title above the heading", lines("電子連携管理者登録届", HEADING, SAMPLE).encode(), "1A:HEADER", None),

@@ -10,9 +10,22 @@ from pathlib import Path
 import pytest
 
 from database import db, utc_now
-from exchange import accounts, onetime, outbox, people, permissions, pickups, places, postman, settings, transfers
+from exchange import (
+    accounts,
+    invitations,
+    onetime,
+    outbox,
+    people,
+    permissions,
+    pickups,
+    places,
+    postman,
+    settings,
+    transfers,
+)
 from exchange.actors import Actor
 from models import Mail, OneTimePassword, Transfer, User
+from papers import Registration
 from tests.exchange.logins import asked_code, enrols
 from tests.people import LOGIN_IDS, Cast, aes_zip, inspect, statement, uploads
 from tests.processes import post, together
@@ -244,10 +257,12 @@ def everything_mailed(cast: Cast) -> None:
     User.update(pending_mail="jun.new@abc-shoji.example").where(User.id == cast.member("jun").user_id).execute()
     code_mail(cast)
     everything_of_accounts(cast)
+    everything_of_registrations(cast)
     with db.atomic():
         outbox.password_locked(cast.member("jun"), 30)
         outbox.mail_changed(cast.jun, cast.member("jun"))
         outbox.device_activated(cast.abc.devices.get())
+        outbox.counter_opened(cast.jun, cast.abc)
 
 
 def everything_of_accounts(cast: Cast) -> None:
@@ -261,6 +276,15 @@ def everything_of_accounts(cast: Cast) -> None:
     people.answer(cast.hanako, asked, accepts=True)
     enrols(cast.member("taro"))
     onetime.mail_code(Actor(), asked_code(cast.member("taro"), Actor()).id)
+
+
+def everything_of_registrations(cast: Cast) -> None:
+    """An invitation, what was filed with it, and that it came back."""
+    invitation = invitations.invite(cast.kiku, "案内先株式会社", "soumu@invited.example")
+    with db.atomic():
+        invitations.filed(Actor(), invitation, "K-1", "hana@invited.example")
+        registration = Registration.create(invitation=invitation, receipt_number="K-1")
+        invitations.invite_again(cast.kiku, registration, "漏らせない理由")
 
 
 def send_everything() -> None:
@@ -310,3 +334,17 @@ def test_outside_a_demonstration_no_mail_lies_on_the_disk(cast: Cast, tmp_path: 
     mail(cast)
     assert not postman.send_due(utc_now())
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(("name", "may_change"), [("jun", True), ("jiro", False)])
+def test_only_who_has_a_password_of_his_own_is_told_to_change_it(
+    cast: Cast, server: SmtpServer, name: str, may_change: bool
+) -> None:
+    with db.atomic():
+        outbox.account_changed(cast.kiku, cast.member(name), "利用者情報の変更")
+    assert postman.send_due(utc_now() + outbox.GATHER + SECOND)
+    text = server.letters[0].message.get_content()
+    assert ("ログインパスワードを変更し" in text) == may_change
+    assert "お心当たりのない場合は、" in text
+    assert "ご連絡ください。" in text
+    assert "\n\n\n" not in text

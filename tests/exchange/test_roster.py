@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from database import utc_now
-from exchange import credentials, people, permissions, places, roster, throttle
+from database import db, utc_now
+from exchange import credentials, letters, people, permissions, places, roster, throttle
 from exchange.actors import Actor
 from exchange.permissions import CONSULTANT_WORDS
 from models import Membership, User
@@ -40,6 +40,13 @@ def test_an_initial_password_is_fresh_for_thirty_days(cast: Cast) -> None:
     assert state_of(cast, "jun") == "fresh"
     initial_since(cast, "jun", credentials.INITIAL_PASSWORD_LIFE + timedelta(seconds=1))
     assert state_of(cast, "jun") == "lapsed"
+
+
+def test_an_admin_without_a_letter_is_not_called_late(cast: Cast) -> None:
+    assert state_of(cast, "jiro") == "fresh"
+    with db.atomic():
+        letters.void(cast.kiku, cast.xyz)
+    assert state_of(cast, "jiro") == "unissued"
 
 
 def test_what_was_decided_outweighs_what_happened_to_the_password(cast: Cast) -> None:

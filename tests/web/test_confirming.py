@@ -13,79 +13,23 @@ from werkzeug.test import TestResponse
 
 from blueprints import confirming
 from database import db, utc_now
-from exchange import accounts, onetime, sessions
-from models import AuditEntry, LoginSession, Membership, User
+from exchange import onetime, sessions
+from models import AuditEntry, LoginSession
 from tests.markup import Page
 from tests.people import Browser, Cast, told
 from tests.stage import method
 from tests.test_routes import contents
+from tests.web.sensitive import ACCOUNT, DEEDS, Deed
 from tests.web.steps import a_minute_passes
-from tests.web.test_settings_page import form as settings_form
-from tests.web.test_totp import secret_on, shown_by
 
 People = Callable[[str], Browser]
 QUESTION = "ログインパスワードの確認"
 WRONG = "ログインパスワードが正しくありません"
-ACCOUNT = "/admin/account/"
-PERSON = {"name": "試験　四郎", "kana": "シケン　シロウ", "mail": "new@abc-shoji.example"}
 # Posts of these rooms that ask nothing: the old password is a field of its own, the answer to an invitation takes
 # nothing away, and at the first login the initial password has just been typed.
-ONLY_A_PAGE = {"account.open_totp"}  # leads to a page with a secret
+# Lead to a page with a secret, or to a form with a file, which the question could not carry.
+ONLY_A_PAGE = {"account.open_totp", "documents.open", "installers.open"}
 FREE = {"account.change_password", "account.answer", "account.register"}
-
-
-@dataclass(frozen=True)
-class Deed:
-    """A sensitive act that succeeds: who does it, where, from which page, and what the form says."""
-
-    name: str
-    url: str
-    form: dict[str, Any]
-    page: str = ACCOUNT
-
-
-def on_jun(act: str, **form: str) -> Callable[[Cast, Browser], Deed]:
-    return lambda cast, _: Deed("taro", f"/admin/users/{cast.member('jun').uid}/{act}", dict(form))
-
-
-def enrolment(cast: Cast, taro: Browser) -> Deed:
-    page = f"{ACCOUNT}totp"
-    return Deed("taro", page, {"code": shown_by(secret_on(taro.get(page).text))}, page)
-
-
-def invitation(cast: Cast, _: Browser) -> Deed:
-    user = User.create(name="岡田　光", kana="オカダ　ヒカル", mail="hikaru@sr-office.example")
-    Membership.create(user=user, office=cast.xyz, kind="consultant", login_id="srHikaru1", ready_at=utc_now())
-    pair = {"contract_number": cast.xyz.contract_number, "login_id": "srHikaru1"}
-    return Deed("taro", "/admin/users/link", {**pair, "own_login_id": "", "preset": "all"})
-
-
-def new_password(cast: Cast, taro: Browser) -> Deed:
-    return on_jun("password", seen=accounts.seen(cast.member("jun")))(cast, taro)
-
-
-DEEDS: dict[str, Callable[[Cast, Browser], Deed]] = {
-    "account.change_profile": lambda *_: Deed("taro", f"{ACCOUNT}profile", dict(PERSON)),
-    "account.open_totp": lambda *_: Deed("taro", f"{ACCOUNT}totp/opening", {}),
-    "account.enrol": enrolment,
-    "account.drop_totp": lambda *_: Deed("jun", f"{ACCOUNT}totp/removal", {}),
-    "account.renew_codes": lambda *_: Deed("jun", f"{ACCOUNT}recovery-codes", {}),
-    "users.add": lambda *_: Deed(
-        "taro", "/admin/users/new", {**PERSON, "kind": "staff", "login_id": "abcShiro1", "preset": "all"}
-    ),
-    "users.link": invitation,
-    "users.change_profile": on_jun("profile", **PERSON),
-    "users.permit": on_jun("permissions/upload"),
-    "users.preset": on_jun("permissions", preset="none"),
-    "users.limit": on_jun("limit", ends_on="2099-03-31", before=""),
-    "users.reset": new_password,
-    "users.drop_totp": on_jun("totp-removal"),
-    "users.move": on_jun("suspension"),
-    "office.change": lambda *_: Deed(
-        "taro", "/admin/office/", {"short_name": "ABC", "was_short_name": "ABC商事", "was_forbidden": ""}
-    ),
-    "settings.change": lambda *_: Deed("kiku", "/admin/settings/", settings_form(notice="六時に止まります")),
-}
 
 
 @dataclass
@@ -116,7 +60,7 @@ def desk(app: Flask, browser: People, cast: Cast) -> Callable[[str], Desk]:
     secret, jun = onetime.new_totp_secret(), cast.member("jun").user
     with db.atomic():
         assert onetime.set_totp(jun, secret, onetime.totp_now(secret, utc_now()), utc_now())
-    browsers = {name: browser(name) for name in ("taro", "jun", "kiku")}
+    browsers = {name: browser(name) for name in ("taro", "jun", "kiku", "dai")}
 
     def make(endpoint: str) -> Desk:
         deed = DEEDS[endpoint](cast, browsers["taro"])

@@ -8,6 +8,7 @@ from flask import Flask
 from database import utc_now
 from exchange import locks, throttle
 from models import Grant, Office
+from tests.exchange.offices import third_office
 from tests.people import Browser, Cast
 from tests.web.test_users_page import row_of
 
@@ -53,11 +54,11 @@ def test_offices_are_searched_as_text(browser: People, cast: Cast) -> None:
         assert cast.abc.uid not in page
 
 
-def test_a_closed_office_is_not_there(browser: People, cast: Cast) -> None:
+def test_a_closed_office_is_not_among_the_others(browser: People, cast: Cast) -> None:
     Office.update(closed_at=utc_now()).where(Office.id == cast.abc.id).execute()
     kiku = browser("kiku")
     assert cast.abc.uid not in kiku.get(INDEX).text
-    assert kiku.get(f"{INDEX}{cast.abc.uid}").status_code == 404
+    assert "契約が終了しています" in kiku.get(f"{INDEX}{cast.abc.uid}").text
     assert kiku.get(f"{INDEX}{cast.abc.uid}/matrix").status_code == 404
 
 
@@ -127,3 +128,16 @@ def test_a_long_list_has_pages(app: Flask, browser: People, cast: Cast) -> None:
     assert "試験00株式会社" in first
     assert "試験59株式会社" not in first
     assert "試験59株式会社" in second
+
+
+def test_a_new_letter_is_ordered_from_the_offices_page_by_who_registers(browser: People, cast: Cast) -> None:
+    kiku, dai = browser("kiku"), browser("dai")
+    url = f"{INDEX}{cast.abc.uid}"
+    assert f'<a href="/admin/contracts/{cast.abc.uid}#reissue">お知らせを再発行する</a>' in kiku.get(url).text
+    assert 'id="reissue"' in kiku.get(f"/admin/contracts/{cast.abc.uid}").text
+    assert "お知らせを再発行する" not in dai.get(url).text
+    new = third_office()
+    page = kiku.get(f"{INDEX}{new.uid}").text
+    assert "お知らせを再発行する" not in page  # there was none yet
+    assert "お知らせ発行前" in page
+    assert "初期パスワード期限切れ" not in page

@@ -30,6 +30,15 @@ OTHER = {
     "pickup_days": 14,
     "statement_second_clerk": True,
     "zipcrypto": "refuse",
+    "stuck_days": 10,
+    "download_tip": "ファイルは基金が貸す記録媒体で移してください。",
+    "vpn_host": "vpn.todoke.example",
+    "vpn_ports": "TCP 443、TCP 992",
+    "terms_text": "第1条 利用できる人\n第2条 禁止すること",
+    "envelope_left": 22,
+    "envelope_top": 14,
+    "envelope_width": 88,
+    "envelope_height": 40,
 }
 
 

@@ -1,0 +1,131 @@
+"""/download: the counter where an office fetches its documents and installers with contract number and key.
+
+No login: the right pair begins a visit, which opens this list and nothing else.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import StringField
+from wtforms.validators import ValidationError
+
+from blueprints import answers, counters, fields, guards
+from database import utc_now
+from exchange import calendar, counter, normalise, settings, visits
+from exchange.errors import Refused
+from papers import Document, Visit
+
+bp = Blueprint("download", __name__, url_prefix="/download")
+
+HERE = "download"
+MINUTES = int(visits.LIVES[HERE].total_seconds() // 60)
+CLOSED = (
+    f"ダウンロードの窓口は閉じています。{MINUTES}分たつか、「お知らせ」が再発行されると閉じます。"
+    "続けるときは、契約番号とダウンロードパスワードを送信してください。"
+)
+TOO_LONG = f"契約番号は{normalise.CONTRACT_NUMBER_LENGTH}文字までです。「お知らせ」のとおりに入力してください。"
+NO_NUMBER = "契約番号は、数字とハイフンだけです。「お知らせ」のとおりに入力してください。"
+
+
+class CounterForm(fields.Form):
+    contract_number = fields.contract_number()
+    download_password = StringField(
+        "ダウンロードパスワード",
+        [fields.required("ダウンロードパスワードを入力してください。今日の年月に、ダウンロードキーを続けたものです。")],
+        [fields.cleaned(normalise.code)],
+    )
+
+    def validate_contract_number(self, field: StringField) -> None:
+        if len(field.data) > normalise.CONTRACT_NUMBER_LENGTH:
+            raise ValidationError(TOO_LONG)
+        if not (normalise.is_contract_number(field.data) or normalise.is_digits(field.data)):
+            raise ValidationError(NO_NUMBER)
+
+    def validate_download_password(self, field: StringField) -> None:
+        problem = counter.password_problem(field.data)
+        if problem:
+            raise ValidationError(problem)
+
+
+@bp.get("/")
+def form() -> ResponseReturnValue:
+    return _form_page(CounterForm())
+
+
+@bp.post("/")
+def enter() -> ResponseReturnValue:
+    form = CounterForm()
+    if not form.validate():
+        return _form_page(form), 422
+    try:
+        token = counter.open_counter(counters.stranger(HERE), form.contract_number.data, form.download_password.data)
+    except Refused as refused:
+        form.form_errors = [refused.message]  # of which field isn't told
+        return _form_page(form), refused.status
+    counters.leave(HERE)  # whoever was here before at this PC
+    counters.enter(HERE, token)
+    return redirect(url_for("download.list"), 303)
+
+
+@bp.get("/list", endpoint="list")
+def offered() -> ResponseReturnValue:
+    visit = counters.visit(HERE)
+    if visit is None:
+        return _closed()
+    return render_template(
+        "download/list.html",
+        name=counter.masked(visit.office.name),
+        contract_number=visit.office.contract_number,
+        offers=[(offer, _scanned(offer.scan)) for offer in counter.offers(visit.office)],
+        tip=settings.get("download_tip"),
+        until=visit.expires_at,
+        minutes=MINUTES,
+    )
+
+
+@bp.post("/documents/<uid>")
+def document(uid: str) -> ResponseReturnValue:
+    visit = counters.visit(HERE)
+    return _closed() if visit is None else _fetched(visit, guards.offer_or_404(visit.office, uid))
+
+
+@bp.post("/installers/<int:slot>")
+def installer(slot: int) -> ResponseReturnValue:
+    visit = counters.visit(HERE)
+    return _closed() if visit is None else _fetched(visit, guards.offer_or_404(visit.office, slot))
+
+
+@bp.post("/leave")
+def leave() -> ResponseReturnValue:
+    """戻る."""
+    counters.leave(HERE)
+    return redirect(url_for("download.form"), 303)
+
+
+def _fetched(visit: Visit, offer: counter.Offer) -> ResponseReturnValue:
+    pieces = counter.fetch(counters.stranger(HERE), visit, offer)
+    assert offer.stored is not None  # else it was refused
+    is_document = isinstance(offer.row, Document)
+    fallback = f"document-{offer.row.edition_on:%Y%m%d}.pdf" if is_document else offer.file_name
+    return answers.download(pieces, offer.file_name, offer.stored.size, fallback)
+
+
+def _form_page(form: CounterForm) -> str:
+    month, example = counter.this_month(utc_now()), counter.PASSWORD_ISSUED
+    return render_template("download/form.html", form=form, month=month, length=example)
+
+
+def _closed() -> ResponseReturnValue:
+    flash(CLOSED, "warning")
+    return redirect(url_for("download.form"), 303)
+
+
+def _scanned(scan: dict[str, Any] | None) -> str:
+    """What the scanner found: engine, day of its signatures, moment and result; 未検査 while it has not looked."""
+    if scan is None:
+        return "未検査"
+    found = "異常は見つかりませんでした" if scan["verdict"] == "clean" else "異常が見つかりました。実行しないでください"
+    signatures, looked = (calendar.japan(datetime.fromisoformat(scan[key])) for key in ("signatures_at", "at"))
+    return f"{looked:%Y/%m/%d %H:%M} に {scan['engine']}（定義ファイル {signatures:%Y/%m/%d}）で検査：{found}"

@@ -1,0 +1,173 @@
+"""The installer of each device slot: uploaded by the desk, fetched by the office at the download counter."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from database import db
+from exchange import audit, permissions, vault, visits
+from exchange.actors import Actor
+from exchange.errors import Refused, SomeoneWasFaster
+from exchange.recognised import Recognised
+from models import Device, Office, StoredObject
+from papers import Installer, Visit
+
+LARGEST = 100 * 2**20  # bytes
+
+# A requested slot waits for the desk's answer to its confirmation code, an active one is at work and a stopped one must
+# not look like one that was never used: an installer lies beside them, but only the device's own verbs move them.
+MOVED_BY_INSTALLERS = ("vacant", "issued", "downloaded")
+
+CHANGED = "この端末のインストーラーは、ほかの画面ですでに変更されています。画面を開き直して確かめてください。"
+
+
+class Program(Recognised):
+    BEGINNING = b"MZ"
+    LARGEST = LARGEST
+    OTHER_KIND = (
+        "登録できるのはWindowsの実行ファイル（.exe）だけです。この端末のために作られたファイルを選んでください。"
+    )
+    TOO_LARGE = (
+        f"ファイルが大きすぎます。インストーラーは {LARGEST:,} バイトまでです。正しいファイルかどうか確かめてください。"
+    )
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A device slot with its current installer, if there is one."""
+
+    device: Device
+    installer: Installer | None
+    file_name: str
+
+
+def file_name(office: Office, slot: int) -> str:
+    """setup.916237-0000021.01.exe"""
+    return f"setup.{office.contract_number}.{slot:02d}.exe"
+
+
+def current(office: Office) -> dict[int, Installer]:
+    """Slot → its installer, with `device` and `stored`; slots without one are missing."""
+    found = (
+        Installer.select(Installer, Device, StoredObject)
+        .join(Device)
+        .switch(Installer)
+        .join(StoredObject)
+        .where(Device.office == office, Installer.withdrawn_at.is_null())
+        .order_by(Device.slot)
+    )
+    return {installer.device.slot: installer for installer in found}
+
+
+def slots(office: Office) -> list[Slot]:
+    """Every slot of the office, the admin's first."""
+    installers = current(office)
+    devices = Device.of([office])[office.id]
+    return [Slot(device, installers.get(device.slot), file_name(office, device.slot)) for device in devices]
+
+
+def fetched(actor: Actor, visit: Visit, installer: Installer) -> Iterator[bytes]:
+    """A visitor takes the installer away: logged for the office, the slot is downloaded, and its bytes.
+
+    SomeoneWasFaster when it was withdrawn or replaced meanwhile; Refused when the visit is over.
+    """
+    device = installer.device
+    if device.office_id != visit.office_id:
+        raise ValueError("another office's installer")  # the counter's loader asks current(visit.office)
+    stored = StoredObject.get_by_id(installer.stored_id)
+    gone = SomeoneWasFaster(
+        "このインストーラーは、新しいものに替わったか、取り下げられました。一覧を開き直してください。"
+    )
+    if stored.sealed_key is None:
+        raise gone
+    vault.open_stream(stored).close()  # what can't be opened must not count as fetched
+    with db.atomic():
+        visits.still(visit, actor.at)
+        now = Installer.get_by_id(installer.id)
+        if now.withdrawn_at is not None:
+            raise gone
+        if now.fetched_at is None:  # the first time counts; the audit has them all
+            Installer.update(fetched_at=actor.at).where(Installer.id == now.id).execute()
+        Device.update(state="downloaded").where(Device.id == device.id, Device.state == "issued").execute()
+        facts = {"slot": device.slot, "sha256": stored.sha256}
+        audit.record(actor, "installer.fetched", installer.uid, visit.office, **facts)
+    return vault.pieces(stored)
+
+
+def upload(actor: Actor, device: Device, file: Program | None, seen: str) -> Installer:
+    """The installer of a slot; the one before it is withdrawn and its bytes are erased.
+
+    `seen`: uid of the installer that the form showed, or empty; SomeoneWasFaster when it is another one now. The same
+    form sent twice acts once.
+    """
+    permissions.require(actor, "devices")
+    if file is None:
+        raise Refused("ファイルが選ばれていません。この端末のインストーラーを選んでください。")
+    file.require_kind()
+    stored = file.finish()
+    with db.atomic():
+        before = _current_of(device)
+        if before and before.stored.sha256 == stored.sha256 and before.uploaded_by == actor.membership:
+            return before
+        _require_seen(before, seen)
+        _require_unique(device, stored.sha256)
+        if before is not None:
+            _end(actor, before)
+        installer = Installer.create(
+            device=device, stored=stored.keep(), uploaded_by=actor.membership, uploaded_at=actor.at
+        )
+        _move(device, "issued")
+        facts = {"slot": device.slot, "sha256": stored.sha256}
+        audit.record(actor, "installer.uploaded", installer.uid, device.office, **facts)
+    return installer
+
+
+def withdraw(actor: Actor, device: Device, seen: str) -> None:
+    """取り下げ: the installer goes from the counter and from the vault. `seen` as in `upload`."""
+    permissions.require(actor, "devices")
+    with db.atomic():
+        installer = _current_of(device)
+        _require_seen(installer, seen)
+        if installer is None:
+            raise SomeoneWasFaster("この端末のインストーラーは、すでに取り下げられています。")
+        _end(actor, installer)
+        was_fetched = Installer.select().where(Installer.device == device, Installer.fetched_at.is_null(False)).exists()
+        _move(device, "downloaded" if was_fetched else "vacant")
+        audit.record(actor, "installer.withdrawn", installer.uid, device.office, slot=device.slot)
+
+
+def _current_of(device: Device) -> Installer | None:
+    query = Installer.select(Installer, StoredObject).join(StoredObject)
+    return query.where(Installer.device == device, Installer.withdrawn_at.is_null()).first()
+
+
+def _require_seen(installer: Installer | None, seen: str) -> None:
+    if (installer.uid if installer else "") != seen:
+        raise SomeoneWasFaster(CHANGED)
+
+
+def _require_unique(device: Device, sha256: str) -> None:
+    """An installer is made for one PC: the same bytes in another slot are a slip of the hand."""
+    elsewhere = (
+        Installer.select(Installer, Device, Office)
+        .join(Device)
+        .join(Office)
+        .switch(Installer)
+        .join(StoredObject)
+        .where(StoredObject.sha256 == sha256, Installer.device != device, Installer.withdrawn_at.is_null())
+    )
+    other = elsewhere.first()
+    if other is not None:
+        raise Refused(
+            f"同じファイルが、{other.device.office.name} の端末 {other.device.label} に登録されています。"
+            "インストーラーは端末ごとに違います。この端末のために作られたファイルを選んでください。"
+        )
+
+
+def _end(actor: Actor, installer: Installer) -> None:
+    Installer.update(withdrawn_at=actor.at).where(Installer.id == installer.id).execute()
+    vault.erase(installer.stored)
+
+
+def _move(device: Device, state: str) -> None:
+    Device.update(state=state).where(Device.id == device.id, Device.state << MOVED_BY_INSTALLERS).execute()
+    device.state = Device.select(Device.state).where(Device.id == device.id).scalar()

@@ -1,0 +1,111 @@
+"""What the worker does besides the requests: which job kind is which verb, mail, and the chores of each minute."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from flask import Flask
+
+from database import db, utc_now
+from exchange import (
+    archives,
+    audit,
+    inspections,
+    invitations,
+    jobs,
+    letter_making,
+    letters,
+    onetime,
+    pickups,
+    places,
+    postman,
+    sessions,
+    throttle,
+    vault,
+    visits,
+)
+from exchange.actors import system
+
+CHORES_EVERY = timedelta(minutes=1)
+SLOW_JOBS = ("inspect", "letters")
+log = logging.getLogger("todoke.worker")
+_vault_swept_at = [datetime.min.replace(tzinfo=UTC)]
+
+
+def handlers(app: Flask) -> dict[str, jobs.Handler]:
+    base_url = app.config["BASE_URL"].rstrip("/")
+    limits = archives.Limits(packed=app.config["MAX_FILE_BYTES"], unpacked=app.config["MAX_UNPACKED_BYTES"])
+    return {
+        "inspect": lambda job: inspections.run(system(), int(job.subject), limits, job.progress),
+        "mail_code": lambda job: onetime.mail_code(system(), int(job.subject)),
+        "letters": lambda job: letter_making.make(int(job.subject), base_url, job.progress),
+    }
+
+
+def chores() -> Callable[[], bool]:
+    """What the worker does besides jobs: mail at once, housekeeping each minute.
+
+    The answer says whether there was work.
+    """
+    next_round = [datetime.min.replace(tzinfo=UTC)]
+
+    def run() -> bool:
+        now = utc_now()
+        if now >= next_round[0]:
+            next_round[0] = now + CHORES_EVERY
+            keep_house(now)
+        return postman.send_due(now)
+
+    return run
+
+
+def keep_house(now: datetime) -> None:
+    """Each chore for itself: one that fails must not starve the others."""
+    for chore in (
+        audit.write_checkpoint_if_due,
+        pickups.close_windows,
+        throttle.sweep,
+        onetime.sweep,
+        visits.sweep,
+        invitations.sweep,
+        sessions.sweep,
+        places.end_over,
+        letters.erase_over,
+        jobs.sweep,
+        postman.sweep,
+        _sweep_vault,
+    ):
+        try:
+            chore(now)
+        except Exception:
+            log.exception("a chore failed")
+
+
+def _sweep_vault(now: datetime) -> None:
+    if now - _vault_swept_at[0] >= timedelta(hours=1):
+        _vault_swept_at[0] = now
+        vault.sweep()
+
+
+def give_ups() -> dict[str, jobs.GiveUp]:
+    """Job kind → what ends the waiting for one that has failed for good."""
+    verbs = {"inspect": inspections.give_up, "letters": letter_making.give_up}
+    return {kind: lambda subject, verb=verb: verb(system(), int(subject)) for kind, verb in verbs.items()}
+
+
+def run(app: Flask, stop: threading.Event) -> None:
+    """A loop for each slow kind: neither a long inspection nor many letters must hold up a one-time password."""
+    every = handlers(app)
+    slow = [({kind: every.pop(kind)}, lambda: False, stop) for kind in SLOW_JOBS]
+    beside = [threading.Thread(target=_loop, args=one, daemon=True, name=f"jobs: {next(iter(one[0]))}") for one in slow]
+    for thread in beside:
+        thread.start()
+    _loop(every, chores(), stop)
+    for thread in beside:
+        thread.join()
+
+
+def _loop(kinds: dict[str, jobs.Handler], chores: Callable[[], bool], stop: threading.Event) -> None:
+    with db.connection_context():
+        jobs.loop(kinds, give_ups(), chores, stop)
