@@ -284,7 +284,8 @@ def files_online(app: Flask, browser: People) -> str:
 
 def gets_its_letter(app: Flask, kiku: Browser, office: Office) -> tuple[str, str]:
     """(download key, initial password) as printed, after the print was confirmed."""
-    assert kiku.post("/admin/letters/", {"office": office.uid}).status_code == 303
+    form = {"office": office.uid, "token": kiku.field("/admin/letters/", "token")}
+    assert kiku.post("/admin/letters/", form).status_code == 303
     run_jobs(app)
     page = f"/admin/letters/{LetterBatch.get().uid}"
     (printed,) = secrets_on(kiku.post(f"{page}/pdf", page=page).data)

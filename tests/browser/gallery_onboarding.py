@@ -42,6 +42,10 @@ def furnish_busy(folder: Path, made: dict[str, Any]) -> tuple[dict[str, str], Co
         filing(cast, "approved")
         rows |= {"abc": cast.abc, "xyz": cast.xyz, "new office": offices[1], "long office": offices[0]}
         Office.update(registered_at=utc_now() - 40 * DAY).where(Office.id == offices[2].id).execute()
+        LoginSession.update(confirmed_at=utc_now() + DAY).execute()  # just typed, however long all the looking takes
+        cookies["busy", "late kiku"] = _cookie(Browser(app, cast.member("kiku")))
+        late = LoginSession.select().order_by(LoginSession.id.desc()).get()
+        LoginSession.update(confirmed_at=utc_now() - timedelta(minutes=11)).where(LoginSession.id == late.id).execute()
     db.close()
     return {name: row.uid for name, row in rows.items()} | {"stuck office": offices[2].uid}, cookies
 
@@ -51,6 +55,7 @@ def furnish_fresh(folder: Path, made: dict[str, Any]) -> Cookies:
     with db.connection_context():
         cookies = {("fresh", name): _cookie(Browser(app, cast.member(name))) for name in ("kiku", "dai")}
         cookies["fresh", "visitor"] = _visitor(app, cast.abc)
+        LoginSession.update(confirmed_at=utc_now() + DAY).execute()
     db.close()
     return cookies
 
@@ -305,8 +310,6 @@ def filled_in(page: Page, _: Gallery) -> None:
 
 def asked_again(page: Page, _: Gallery) -> None:
     """Letters ordered long after the login password was typed."""
-    with db.connection_context():
-        LoginSession.update(confirmed_at=utc_now() - timedelta(minutes=11)).execute()
     page.goto("/admin/letters/")
     for box in page.locator("[data-select-one]").all()[:3]:
         box.check()

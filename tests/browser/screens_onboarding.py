@@ -58,7 +58,7 @@ LETTERS: dict[str, Screen] = {
     "letters-many": ("busy", "kiku", "/admin/letters/"),
     "letters-ticked": ("busy", "kiku", "/admin/letters/?ticked=all#due"),
     "letters-refused": ("busy", "kiku", just_now("/admin/letters/", "お知らせを発行")),
-    "letters-asked-again": ("busy", "kiku", rooms.asked_again),
+    "letters-asked-again": ("busy", "late kiku", rooms.asked_again),
     **{
         f"letters-{name.replace(' ', '-')}": ("busy", "kiku", f"/admin/letters/{{letters {name}}}")
         for name in ("waiting", "running", "ready", "saved", "printed", "given up")

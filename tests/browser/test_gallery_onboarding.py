@@ -15,6 +15,9 @@ from tests.browser import site as sites
 from tests.browser.gallery import Gallery
 from tests.browser.screens_onboarding import ONBOARDING
 from tests.browser.test_screens import AXE, Seen, looked_at, visited
+from tests.processes import IS_SOAK
+
+SCREENS = list(ONBOARDING) if IS_SOAK else list(ONBOARDING)[::3]  # each takes seconds
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +49,12 @@ def see(furnished: Gallery, chromium: Chromium, pictures: Path) -> Callable[[str
     return look
 
 
-@pytest.mark.parametrize("name", ONBOARDING)
+@pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_of_onboarding_fits_a_wide_and_a_narrow_window(name: str, see: Callable[[str], Seen]) -> None:
     assert see(name).overflow == []
 
 
-@pytest.mark.parametrize("name", ONBOARDING)
+@pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_of_onboarding_breaks_no_serious_rule_of_accessibility(name: str, see: Callable[[str], Seen]) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not fetched")
