@@ -53,6 +53,7 @@ ONE_OF_EACH = (
     *("stranger", "key_abc", "code_passed", *GATED, "taro", "hanako", "wordless"),
     *("kiku", "clerk", "fund_staff", "fund_register", "dai", "disabled"),
 )
+A_FEW = ("stranger", "key_abc", "fresh", "taro", "kiku", "dai")
 MISSING = "0" * 32  # an id that nothing has
 
 # The document whose state lets the act succeed; "filing uploaded" for the others.
