@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 5000
 BIN := $(VENV)/bin
-# One process for each processor; a file's tests stay together, since they share what they have set up. In the order of
-# the folders the slow browser tests come first and nobody waits for them at the end.
-PYTEST := $(BIN)/python -m pytest -p tests.reporting -q -n auto --dist loadfile --no-loadscope-reorder
+# A process for each processor and one more, since browser tests mostly wait; a file's tests stay together, since they
+# share what they have set up. In the order of the folders the slow browser tests come first and nobody waits for them.
+WORKERS := $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+PYTEST := $(BIN)/python -m pytest -p tests.reporting -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TODOKE_BASE_URL ?= http://127.0.0.1:$(PORT)
 

@@ -53,7 +53,13 @@ class Person:
         self.page.get_by_role("link", name=link, exact=True).first.click()
 
     def presses(self, button: str) -> None:
-        self.main.get_by_role("button", name=button, exact=True).first.click()
+        self.clicks(self.main.get_by_role("button", name=button, exact=True).first)
+
+    def clicks(self, found: Locator) -> None:
+        """Once the page has loaded: before its scripts are at work, a button acts without asking."""
+        found.wait_for()
+        self.page.wait_for_load_state()
+        found.click()
 
     def types(self, label: str, words: str) -> None:
         self.main.get_by_label(label, exact=True).fill(words)
@@ -79,7 +85,7 @@ class Person:
     def saves(self, button: str, place: Locator | None = None) -> tuple[str, bytes]:
         """Presses a button whose answer is a file: (the name the browser proposes, the bytes)."""
         with self.page.expect_download() as waiting:
-            (place or self.main).get_by_role("button", name=button, exact=True).first.click()
+            self.clicks((place or self.main).get_by_role("button", name=button, exact=True).first)
         download = waiting.value
         return download.suggested_filename, Path(download.path()).read_bytes()
 
@@ -90,7 +96,7 @@ class Person:
             again = self.main.get_by_role("link", name="最新の状態を表示")
             if self._has_scripts() or again.count() == 0:
                 break
-            again.first.click()
+            self.clicks(again.first)
         expect(chip).to_have_text(verdict)
 
     def receipt_number(self) -> str:

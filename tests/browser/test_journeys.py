@@ -110,7 +110,7 @@ def statement_comes_back(
     kiku.sees("まだ受け取られていません。")
 
     taro.chooses("帳票の受取")
-    taro.row(number).get_by_role("button", name="受取要求").click()
+    taro.clicks(taro.row(number).get_by_role("button", name="受取要求"))
     taro.sees("受取要求済")
     taro.opens(number, among="帳票の受取")
     name, data = taro.saves("ダウンロード")
