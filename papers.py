@@ -12,7 +12,7 @@ from models import AuditEntry, Device, Membership, Office, StoredObject
 INTAKE_STATES = ("open", "registered", "discarded")
 REGISTRATION_STATES = ("open", "registered", "returned", "discarded")
 BATCH_STATES = ("waiting", "ready", "printed", "erased")
-VISIT_PURPOSES = ("download", "registration")
+VISIT_PURPOSES = ("download", "registration", "activate")
 
 
 class Intake(Record):

@@ -70,7 +70,7 @@ CREATE UNIQUE INDEX "registration_uid" ON "registration" ("uid");
 CREATE TABLE "visit" (
   "id" INTEGER NOT NULL PRIMARY KEY,
   "token_hash" VARCHAR(255) NOT NULL,
-  "purpose" VARCHAR(255) NOT NULL CHECK (purpose IN ('download', 'registration')),
+  "purpose" VARCHAR(255) NOT NULL CHECK (purpose IN ('download', 'registration', 'activate')),
   "office_id" INTEGER,
   "invitation_id" INTEGER,
   "address" VARCHAR(255) NOT NULL,
