@@ -19,6 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
 from blueprints import (
+    activate,
     admin,
     answers,
     auth,
@@ -37,10 +38,13 @@ from blueprints import (
 )
 from blueprints.admin import (
     account,
+    activations,
     audit,
     contracts,
     desk,
+    devices,
     documents,
+    handovers,
     inbox,
     installers,
     invitations,
@@ -55,7 +59,7 @@ from blueprints.admin import (
     users,
 )
 from database import db
-from exchange import installation, logs, postman
+from exchange import installation, kits, logs, postman, softether, vpn
 from exchange import invitations as invited
 from exchange import onetime as codes
 from exchange.archives import ArchiveError
@@ -75,6 +79,17 @@ DEFAULTS: dict[str, Any] = {
     "MAIL_FROM": "todoke@todoke.example",
     "VPN_NETWORKS": [],  # empty: /auth and /files answer everywhere
     "STAFF_NETWORKS": [],  # empty: the fund's pages answer everywhere
+    "VPN_PROVIDER": "manual",  # or "softether": who tells the VPN server which PC may connect
+    "VPN_API": "https://127.0.0.1:5555",
+    "VPN_HUB": "NENKIN",
+    "VPN_PASSWORD": "",
+    "VPN_CERTIFICATE": "",  # PEM file; empty: vpn/server.pem in the instance folder
+    "VPN_PORT": 443,
+    "VPN_BASE_URL": "",  # the site's address inside the VPN; empty: BASE_URL
+    "MAKENSIS": "makensis",
+    "VPN_CLIENT_SETUP": "",
+    "SIGNING_CERTIFICATE": "",
+    "SIGNING_KEY": "",
     "PROXY_HOPS": 0,  # reverse proxies in front that set X-Forwarded-*
     "MAX_FILE_BYTES": 200 * 2**20,
     "MAX_UNPACKED_BYTES": 500 * 2**20,
@@ -103,6 +118,12 @@ PUBLIC = frozenset(
         "download.document",
         "download.installer",
         "download.leave",
+        "activate.form",
+        "activate.enter",
+        "activate.upload",
+        "activate.request",
+        "activate.receipt",
+        "activate.leave",
         "auth.identity",
         "auth.identify",
         "auth.code",
@@ -141,6 +162,8 @@ def create_app(overrides: dict[str, Any] | None = None, may_be_outdated: bool | 
         may_be_outdated = commands.is_migrating()
     keys = installation.open_installation(folder, _post(app, folder), may_be_outdated)
     app.config["SECRET_KEY"] = keys.cookie
+    kits.configure(_workshop(app, folder))
+    vpn.configure(_vpn_provider(app, folder))
     logs.install()
     _add_extensions(app)
     _add_pages(app)
@@ -157,12 +180,13 @@ def _configure(app: Flask, folder: Path) -> None:
         raise NotConfigured("BASE_URL must be the site's address, such as https://todoke.example")
     for key in ("TRUSTED_HOSTS", "VPN_NETWORKS", "STAFF_NETWORKS"):
         app.config[key] = _listed(app.config[key])
+    hosts = [*([] if is_https else LOOPBACK), *app.config["TRUSTED_HOSTS"]]
     app.config.update(
         IS_HTTPS=is_https,
         VPN_NETWORKS=_networks(app, "VPN_NETWORKS"),
         STAFF_NETWORKS=_networks(app, "STAFF_NETWORKS"),
         IS_DEMO=lambda: (folder / installation.DEMO).exists(),
-        TRUSTED_HOSTS=[*{base.hostname, *([] if is_https else LOOPBACK), *app.config["TRUSTED_HOSTS"]}],
+        TRUSTED_HOSTS=[*{base.hostname, *_vpn_host(app), *hosts}],
         MAX_CONTENT_LENGTH=512 * 1024,  # routes that take files raise it for themselves
         SESSION_COOKIE_NAME="__Host-todoke" if is_https else "todoke",
         SESSION_COOKIE_SECURE=is_https,
@@ -172,6 +196,18 @@ def _configure(app: Flask, folder: Path) -> None:
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         WTF_I18N_ENABLED=False,  # sentences come from the form library, not from one for many languages
     )
+
+
+def _vpn_host(app: Flask) -> list[str]:
+    """The site's name inside the VPN, where it has one of its own."""
+    inside, outside = (urlsplit(app.config[key]) for key in ("VPN_BASE_URL", "BASE_URL"))
+    if not app.config["VPN_BASE_URL"]:
+        return []
+    if inside.scheme not in ("http", "https") or not inside.hostname:
+        raise NotConfigured("VPN_BASE_URL must be the site's address inside the VPN, such as https://todoke.example")
+    if (outside.scheme, inside.scheme) == ("https", "http"):
+        raise NotConfigured("VPN_BASE_URL must begin with https like BASE_URL: nobody's cookie would come back without")
+    return [inside.hostname]
 
 
 def _listed(value: Any) -> list[str]:
@@ -188,6 +224,31 @@ def _networks(app: Flask, key: str) -> list[IPv4Network | IPv6Network]:
         return [ip_network(network, strict=False) for network in app.config[key]]
     except ValueError as error:
         raise NotConfigured(f"{key} takes networks such as 10.8.0.0/16: {error}") from error
+
+
+def _vpn_provider(app: Flask, folder: Path) -> vpn.Provider:
+    config = app.config
+    if config["VPN_PROVIDER"] == "manual":
+        return vpn.Manual()
+    if config["VPN_PROVIDER"] != "softether":
+        raise NotConfigured('VPN_PROVIDER is "manual" or "softether"')
+    certificate = Path(config["VPN_CERTIFICATE"] or folder / kits.SERVER_CERTIFICATE)
+    return softether.from_file(config["VPN_API"], config["VPN_HUB"], config["VPN_PASSWORD"], certificate)
+
+
+def _workshop(app: Flask, folder: Path) -> kits.Workshop:
+    config, base_url = app.config, app.config["BASE_URL"].rstrip("/")
+    optional = ("VPN_CLIENT_SETUP", "SIGNING_CERTIFICATE", "SIGNING_KEY")
+    return kits.Workshop(
+        folder=folder / "tmp",
+        base_url=base_url,
+        auth_base_url=config["VPN_BASE_URL"].rstrip("/") or base_url,
+        hub=config["VPN_HUB"],
+        port=config["VPN_PORT"],
+        server_certificate=Path(config["VPN_CERTIFICATE"] or folder / kits.SERVER_CERTIFICATE),
+        makensis=config["MAKENSIS"],
+        **{key.lower().removeprefix("vpn_"): Path(config[key]).resolve() if config[key] else None for key in optional},
+    )
 
 
 def _post(app: Flask, folder: Path) -> postman.Post:
@@ -244,10 +305,11 @@ def _close_database(_: BaseException | None) -> None:
 
 
 def _add_pages(app: Flask) -> None:
-    counters = (home, help, registration, download, onetime, auth)
+    counters = (home, help, registration, download, activate, onetime, auth)
     theirs = (office, users, account, offices, audit, settings, inbox, statements, status, desk)
     onboarding = (registrations, invitations, letters, documents, installers, contracts, progress)
-    for room in (*counters, files, admin, *theirs, *onboarding, demo):
+    equipment = (devices, activations, handovers)
+    for room in (*counters, files, admin, *theirs, *onboarding, *equipment, demo):
         app.register_blueprint(room.bp)
 
 

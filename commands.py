@@ -17,12 +17,13 @@ import work
 from database import db, utc_now
 from exchange import (
     accounts,
+    activations,
     archives,
     audit,
     calendar,
     demonstration,
-    devices,
     fund,
+    hours,
     installation,
     jobs,
     letters,
@@ -32,6 +33,7 @@ from exchange import (
     registration_file,
     registrations,
     vault,
+    vpn_orders,
 )
 from exchange.actors import command_line
 from exchange.errors import Refused
@@ -51,6 +53,7 @@ def register(app: Flask) -> None:
         inspect_archive,
         audit_group,
         vault_group,
+        vpn_group,
     ):
         app.cli.add_command(command)
     if is_running("run") and app.config["RUN_JOBS"]:
@@ -100,10 +103,14 @@ def setup(fund_name: str, contact: str, name: str, login_id: str, mail: str) -> 
         _stop("基金名、8～15文字の半角英数字のユーザーID、メールアドレスを正しく入力してください。")
     with db.atomic():
         _refusing(fund.establish_fund, command_line(), normalise.text(fund_name), normalise.text(contact))
+        fund.decide(command_line(), {"hours_limited": (False, True)})
         newcomer = people.add_staff(
             command_line(), "fund", login_id, normalise.person_name(name), mail, tuple(permissions.FUND_WORDS)
         )
     click.echo("基金と最初の職員を登録しました。")
+    click.echo(
+        f"事業所の画面は{hours.spoken()}に開きます（土日・祝日・年末年始を除く）。「基金の設定」で変えられます。"
+    )
     _tell_initial_password(newcomer.password)
 
 
@@ -211,11 +218,11 @@ def letter(contract: str) -> None:
 @click.argument("slot", type=int)
 @with_appcontext
 def activate_device(contract: str, slot: int) -> None:
-    """Mark the PC in a slot of an office as active, after its VPN account was enabled by hand."""
+    """Mark the PC in a slot of an office as active, after its VPN account was enabled by hand; not with softether."""
     device = Device.in_slot(_office(contract), slot)
     if device is None:
         _stop("その番号の端末はありません。利用台数を確認してください。")
-    _refusing(devices.activate, command_line(), device)
+    _refusing(activations.by_hand, command_line(), device)
     click.echo(f"有効化しました: {device.office.contract_number} の{device.slot}台目")
 
 
@@ -257,6 +264,7 @@ def _inspected_text(path: Path, result: archives.Inspection) -> str:
 
 audit_group = AppGroup("audit", help="The log of everything anybody did.")
 vault_group = AppGroup("vault", help="The encrypted documents.")
+vpn_group = AppGroup("vpn", help="The VPN server that is driven from here.")
 
 
 @audit_group.command("verify")
@@ -291,6 +299,17 @@ def vault_check(as_json: bool) -> None:
 def vault_sweep() -> None:
     """Put files that no row names aside after an hour, and remove them after 30 days."""
     click.echo(f"{vault.sweep()} files put aside or removed")
+
+
+@vpn_group.command("resend")
+def vpn_resend() -> None:
+    """Tell the VPN server of every device once more: it is new here, has lost its state, or a backup came back."""
+    told = _refusing(vpn_orders.resend, command_line())
+    click.echo(f"VPNサーバーへの反映を依頼しました: 接続の許可 {told.let_in}台、接続の停止 {told.shut_out}台")
+    if told.waiting:
+        click.echo(f"前からの依頼が反映を待っている端末: {told.waiting}台")
+    if told.unknown:
+        click.echo(f"サーバーで作ったインストーラーを使っていないため、何も依頼しなかった有効な端末: {told.unknown}台")
 
 
 def _office(contract: str) -> Office:

@@ -30,6 +30,7 @@ FILING_STATES = ("uploaded", "approved", "delivered", "received", "completed", "
 ARRIVED_AT_FUND = ("delivered", "received", "completed", "rejected")
 ARRIVED_AT_OFFICE = ("delivered", "requested", "received")
 
+ADMIN_SLOT = 1  # whose PC is the 管理者's
 DEVICE_STATES = ("vacant", "issued", "downloaded", "requested", "active", "stopped")
 INSPECTION_STATES = ("waiting", "running", "passed", "warned", "failed", "quarantined")
 
@@ -293,9 +294,15 @@ class Device(Record):
     state = CharField(default="vacant", constraints=[SQL(f"CHECK (state IN {DEVICE_STATES})")])
     activated_at = MomentField(null=True)
     stopped_at = MomentField(null=True)
+    seen_at = MomentField(null=True)  # when somebody was last at work from it
+    replaced_at = MomentField(null=True)  # since when another PC is to take the slot
 
     class Meta:
         indexes = ((("office", "slot"), True),)
+
+    @property
+    def is_admins(self) -> bool:
+        return bool(self.slot == ADMIN_SLOT)
 
     @property
     def label(self) -> str:
@@ -303,9 +310,10 @@ class Device(Record):
 
     @classmethod
     def of(cls, offices: list[Office]) -> dict[int, list["Device"]]:
-        """Office's id → its devices by slot, in one query."""
+        """Office's id → its devices by slot, in one query; not those that were stopped and lie beyond its limit."""
         found: dict[int, list[Device]] = {office.id: [] for office in offices}
-        for device in cls.select().where(cls.office << list(found)).order_by(cls.slot):
+        counts = (cls.slot <= Office.device_limit) | (cls.state != "stopped")
+        for device in cls.select().join(Office).where(cls.office << list(found), counts).order_by(cls.slot):
             found[device.office_id].append(device)
         return found
 

@@ -1,5 +1,5 @@
-"""The rows of onboarding: filed registrations, letters with keys, the documents and installers that offices fetch, and
-the visits of those who are not logged in. No verbs; the rows of people, offices and transfers stand in models.py.
+"""The rows of onboarding: filed registrations, letters with keys, the documents that offices fetch, and the visits of
+those who are not logged in. No verbs; the rows of people, offices and transfers stand in models.py.
 """
 
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 from peewee import SQL, BooleanField, CharField, DateField, ForeignKeyField, IntegerField, TextField
 
 from database import JSONTextField, MomentField, Record, new_uid, utc_now
-from models import AuditEntry, Device, Membership, Office, StoredObject
+from models import AuditEntry, Membership, Office, StoredObject
 
 INTAKE_STATES = ("open", "registered", "discarded")
 REGISTRATION_STATES = ("open", "registered", "returned", "discarded")
@@ -187,23 +187,3 @@ class DocumentOffice(Record):
 
     class Meta:
         indexes = ((("document", "office"), True),)
-
-
-class Installer(Record):
-    """The installer of one device slot; a newer one withdraws it."""
-
-    uid = CharField(unique=True, default=new_uid)
-    device = ForeignKeyField(Device, backref="installers")
-    stored = ForeignKeyField(StoredObject)
-    scan: Any = JSONTextField(null=True)  # as in Document
-    uploaded_by = ForeignKeyField(Membership, null=True)
-    uploaded_at = MomentField(default=utc_now)
-    fetched_at = MomentField(null=True)
-    withdrawn_at = MomentField(null=True)
-
-
-Installer.add_index(
-    Installer.index(Installer.device, unique=True, name="installer_current").where(Installer.withdrawn_at.is_null())
-)
-
-ALL: list[type[Record]] = Record.__subclasses__()  # of models.py and of this file, in their order

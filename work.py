@@ -9,11 +9,14 @@ from flask import Flask
 
 from database import db, utc_now
 from exchange import (
+    activations,
     archives,
     audit,
     inspections,
+    installer_making,
     invitations,
     jobs,
+    kits,
     letter_making,
     letters,
     onetime,
@@ -22,13 +25,15 @@ from exchange import (
     postman,
     sessions,
     throttle,
+    tunnels,
     vault,
     visits,
+    vpn_orders,
 )
 from exchange.actors import system
 
 CHORES_EVERY = timedelta(minutes=1)
-SLOW_JOBS = ("inspect", "letters")
+SLOW_JOBS = ("inspect", "letters", "installers", "vpn")
 log = logging.getLogger("todoke.worker")
 _vault_swept_at = [datetime.min.replace(tzinfo=UTC)]
 
@@ -40,6 +45,8 @@ def handlers(app: Flask) -> dict[str, jobs.Handler]:
         "inspect": lambda job: inspections.run(system(), int(job.subject), limits, job.progress),
         "mail_code": lambda job: onetime.mail_code(system(), int(job.subject)),
         "letters": lambda job: letter_making.make(int(job.subject), base_url, job.progress),
+        "installers": lambda job: installer_making.make(int(job.subject), job.progress),
+        "vpn": lambda job: activations.settle(system(), int(job.subject)),
     }
 
 
@@ -48,16 +55,31 @@ def chores() -> Callable[[], bool]:
 
     The answer says whether there was work.
     """
+    keep_house_if_due = _each_minute(keep_house)
+
+    def run() -> bool:
+        keep_house_if_due()
+        return postman.send_due(utc_now())
+
+    return run
+
+
+def _each_minute(chore: Callable[[datetime], None]) -> Callable[[], bool]:
+    """The answer is that there was no work."""
     next_round = [datetime.min.replace(tzinfo=UTC)]
 
     def run() -> bool:
         now = utc_now()
         if now >= next_round[0]:
             next_round[0] = now + CHORES_EVERY
-            keep_house(now)
-        return postman.send_due(now)
+            chore(now)
+        return False
 
     return run
+
+
+def _nothing() -> bool:
+    return False
 
 
 def keep_house(now: datetime) -> None:
@@ -72,6 +94,7 @@ def keep_house(now: datetime) -> None:
         sessions.sweep,
         places.end_over,
         letters.erase_over,
+        vpn_orders.chase,
         jobs.sweep,
         postman.sweep,
         _sweep_vault,
@@ -90,14 +113,22 @@ def _sweep_vault(now: datetime) -> None:
 
 def give_ups() -> dict[str, jobs.GiveUp]:
     """Job kind → what ends the waiting for one that has failed for good."""
-    verbs = {"inspect": inspections.give_up, "letters": letter_making.give_up}
+    verbs = {
+        "inspect": inspections.give_up,
+        "letters": letter_making.give_up,
+        "installers": installer_making.give_up,
+    }
     return {kind: lambda subject, verb=verb: verb(system(), int(subject)) for kind, verb in verbs.items()}
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    """A loop for each slow kind: neither a long inspection nor many letters must hold up a one-time password."""
+    """A loop for each slow kind: neither a long inspection, many letters nor a silent VPN server must hold up a
+    one-time password.
+    """
+    kits.sweep()
     every = handlers(app)
-    slow = [({kind: every.pop(kind)}, lambda: False, stop) for kind in SLOW_JOBS]
+    beside_jobs = {"vpn": _each_minute(tunnels.sweep)}  # it asks the VPN server, which may be silent
+    slow = [({kind: every.pop(kind)}, beside_jobs.get(kind, _nothing), stop) for kind in SLOW_JOBS]
     beside = [threading.Thread(target=_loop, args=one, daemon=True, name=f"jobs: {next(iter(one[0]))}") for one in slow]
     for thread in beside:
         thread.start()

@@ -4,7 +4,7 @@ timeline of a transfer, what its inspection says; an address that is only hinted
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request, stream_with_context, url_for
@@ -12,9 +12,14 @@ from flask import Response, make_response, render_template, request, stream_with
 from blueprints import deeds
 from exchange import spreadsheet
 from models import AuditEntry, Membership, Transfer
-from papers import Intake, LetterBatch, Registration
 
 PICKED_UP = ("statement.requested", "statement.received")
+
+
+class HasTimeline(Protocol):
+    """A row that tells what happened to it."""
+
+    def timeline(self) -> Any: ...
 
 
 # An answer to htmx that takes the place of the whole page's main part, not of the small one that asked.
@@ -42,9 +47,14 @@ def table(rows: Iterable[Sequence[str]], name: str, fallback: str) -> Response:
     return response
 
 
-def timeline(about: Transfer | LetterBatch | Intake | Registration, viewer: Membership) -> list[dict[str, Any]]:
+def timeline(about: HasTimeline, viewer: Membership) -> list[dict[str, Any]]:
     """The audit entries about something in words. From where somebody came is shown to his own side only."""
-    return [_moment(entry, viewer) for entry in about.timeline()]
+    return moments(about.timeline(), viewer)
+
+
+def moments(entries: Iterable[AuditEntry], viewer: Membership) -> list[dict[str, Any]]:
+    """The same of any entries."""
+    return [_moment(entry, viewer) for entry in entries]
 
 
 def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from flask_login import current_user, logout_user
 from blueprints import answers, fields, guards
 from blueprints.visitor import BROWSER, actor, enter, go_on, note_recovery
 from database import utc_now
-from exchange import accounts, sessions
+from exchange import accounts, sessions, tunnel_logins
 from exchange.errors import Refused
 from models import LoginSession
 
@@ -18,7 +18,7 @@ bp = Blueprint("auth", __name__, url_prefix="/auth")
 PAIR = "pair"  # cookie keys of the steps in between
 CODE_TOKEN = "code_token"  # noqa: S105 — a key's name
 LOGIN_ID = "login_id"
-WHYS = ("logout", "idle", "absolute", "newer", "ended", "password")
+WHYS = ("logout", "idle", "absolute", "newer", "ended", "password", "device")
 
 
 class IdentityForm(fields.Form):
@@ -88,7 +88,7 @@ def password() -> ResponseReturnValue:
     if _code_session() is None:
         return redirect(url_for("auth.identity"), 303)
     form = PasswordForm(data={"login_id": session.get(LOGIN_ID, "")})
-    return render_template("auth/password.html", form=form, no_device=False)
+    return render_template("auth/password.html", form=form, no_device="")
 
 
 @bp.post("/password")
@@ -99,14 +99,17 @@ def log_in() -> ResponseReturnValue:
         return redirect(url_for("auth.identity"), 303)
     form = PasswordForm()
     if not form.validate():
-        return render_template("auth/password.html", form=form, no_device=False), 422
+        return render_template("auth/password.html", form=form, no_device=""), 422
     try:
         token = sessions.pass_password(actor(), passed, form.login_id.data, form.password.data)
     except sessions.NoDevice as refused:
-        return render_template("auth/password.html", form=form, no_device=True), refused.status
+        return render_template("auth/password.html", form=form, no_device=refused.message), refused.status
+    except (tunnel_logins.NotFromHere, tunnel_logins.Unknown) as refused:
+        form.form_errors = [refused.message]  # nothing is wrong with what was typed
+        return render_template("auth/password.html", form=form, no_device=""), refused.status
     except Refused as refused:
         form.password.errors = [refused.message, *fields.width_hints(form.password.data)]
-        return render_template("auth/password.html", form=form, no_device=False), refused.status
+        return render_template("auth/password.html", form=form, no_device=""), refused.status
     return enter(token)
 
 

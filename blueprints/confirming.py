@@ -9,7 +9,7 @@ from wtforms import HiddenField
 
 from blueprints import answers, fields, guards
 from database import utc_now
-from exchange import contracts, permissions, sessions
+from exchange import contracts, devices, handovers, permissions, sessions
 from exchange.errors import Refused
 
 # Acts that ask for the login password again when it was typed more than ten minutes ago → what the question calls them.
@@ -39,11 +39,22 @@ SENSITIVE = {
     "letters.give_up": "お知らせの破棄",
     "documents.open": "手順書の掲載の画面を開く",
     "installers.open": "インストーラーの登録の画面を開く",
+    "office.renew_key": "ダウンロードキーの作り直し",
+    "handovers.nominate": "管理者の後任の指名",
+    "handovers.withdraw": "管理者の引継ぎの取り下げ",
+    "handovers.open_emergency": "緊急の管理者の交代",
+    "handovers.approve": "緊急の管理者の交代の承認",
+    "activations.by_hand": "確認コードなしの有効化",
+    "devices.stop": "端末の停止",
+    "devices.replace": "PCの入れ替え",
+    "devices.call_off": "PCの入れ替えの取りやめ",
+    "desk.build_missing": "インストーラーの一括作成",
 }
+UID_LENGTH = 32  # of a person's place, in a form that may say something else there
 NOUNS = {"suspension": "利用停止", "resumption": "利用再開", "ending": "利用の終了", "unlocking": "ログイン停止の解除"}
 # Of what the form carries, what the question shows.
 SHOWN = {"name": "氏名", "mail": "メールアドレス", "login_id": "ユーザーID", "ends_on": "利用期限"}
-SHOWN_OF_OFFICE = {**contracts.LABELS, "device_limit": "利用台数", "reason": "理由"}
+SHOWN_OF_OFFICE = {**contracts.LABELS, "device_limit": "利用台数", "reason": "理由", "detail": "くわしい理由"}
 
 TOO_OLD = (
     "ログインパスワードを確かめてから10分がたったため、ファイルを受け取りませんでした。"
@@ -106,6 +117,8 @@ def _facts(carried: list[tuple[str, str]]) -> list[tuple[str, str]]:
     facts = [("操作", SENSITIVE[request.endpoint or ""] or NOUNS[values["noun"]])]
     if request.blueprint == "letters":
         facts.append(("通数", f"{_letters(values, carried)}通"))
+    elif request.blueprint == "handovers":
+        facts += _handover(values, carried)
     elif "uid" in values:
         member = guards.member_or_404(values["uid"])
         who = member.login_id if member.invited_at else f"{member.user.name}（{member.login_id}）"
@@ -115,9 +128,26 @@ def _facts(carried: list[tuple[str, str]]) -> list[tuple[str, str]]:
         facts.append(("権限", f"「{label}」を{'付与する' if ('granted', 'y') in carried else '外す'}"))
     shown = SHOWN
     if "office_uid" in values:
-        facts.append(("対象の事業所", guards.office_or_404(values["office_uid"]).name))
+        find = guards.device_office_or_404 if request.blueprint == "devices" else guards.office_or_404
+        office = find(values["office_uid"])
+        facts.append(("対象の事業所", office.name))
+        if "slot" in values:
+            facts.append(("対象の端末", devices.spoken(guards.slot_or_404(office, values["slot"]))))
         shown = SHOWN_OF_OFFICE
     return facts + [(shown[name], value) for name, value in carried if name in shown and value]
+
+
+def _handover(values: dict[str, Any], carried: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Who goes and who comes; a new person stands in the form."""
+    if "uid" in values:
+        found = guards.handover_or_404(values["uid"])
+        sides = (found.predecessor, found.successor)
+    else:
+        office = guards.office_or_404(values["office_uid"]) if "office_uid" in values else current_user.member.office
+        chosen = dict(carried).get("successor", "")
+        sides = (handovers.admin_of(office), guards.member_or_404(chosen) if len(chosen) == UID_LENGTH else None)
+    named = zip(("いまの管理者", "後任"), sides, strict=True)
+    return [(label, f"{member.user.name}（{member.login_id}）") for label, member in named if member is not None]
 
 
 def _letters(values: dict[str, Any], carried: list[tuple[str, str]]) -> int:

@@ -1,18 +1,66 @@
-"""Counters without login: which visit the browser is on."""
+"""Counters without login: the form that opens one with the letter's key, and which visit the browser is on."""
 
-from flask import request, session
+from flask import redirect, session, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import StringField
+from wtforms.validators import ValidationError
 
+from blueprints import fields, zones
 from database import utc_now
-from exchange import visits
+from exchange import counter, normalise, visits
 from exchange.actors import Actor
 from papers import Visit
 
-LABELS = {"download": "ダウンロードの窓口", "registration": "登録届の窓口"}
+LABELS = {"download": "ダウンロードの窓口", "activate": "確認コードの窓口", "registration": "登録届の窓口"}
+TOO_LONG = f"契約番号は{normalise.CONTRACT_NUMBER_LENGTH}文字までです。「お知らせ」のとおりに入力してください。"
+NO_NUMBER = "契約番号は、数字とハイフンだけです。「お知らせ」のとおりに入力してください。"
+
+
+class CounterForm(fields.Form):
+    contract_number = fields.contract_number()
+    download_password = StringField(
+        "ダウンロードパスワード",
+        [fields.required("ダウンロードパスワードを入力してください。今日の年月に、ダウンロードキーを続けたものです。")],
+        [fields.cleaned(normalise.code)],
+    )
+
+    def validate_contract_number(self, field: StringField) -> None:
+        if len(field.data) > normalise.CONTRACT_NUMBER_LENGTH:
+            raise ValidationError(TOO_LONG)
+        if not (normalise.is_contract_number(field.data) or normalise.is_digits(field.data)):
+            raise ValidationError(NO_NUMBER)
+
+    def validate_download_password(self, field: StringField) -> None:
+        problem = counter.password_problem(field.data)
+        if problem:
+            raise ValidationError(problem)
+
+    @property
+    def month(self) -> str:
+        return counter.this_month(utc_now())
+
+    @property
+    def length(self) -> int:
+        """Characters of a download password as it is issued."""
+        return counter.PASSWORD_ISSUED
 
 
 def stranger(purpose: str) -> Actor:
     """Whoever stands at a counter, as an actor."""
-    return Actor(address=request.remote_addr or "", label=LABELS[purpose])
+    return Actor(address=zones.address(), label=LABELS[purpose])
+
+
+def minutes(purpose: str) -> int:
+    """For how long a visit there lasts."""
+    return int(visits.LIVES[purpose].total_seconds() // 60)
+
+
+def open_with(form: CounterForm, purpose: str, inside: str) -> ResponseReturnValue:
+    """What a valid form opens: a visit to that counter, and the way to its page `inside`. Refused for a wrong pair."""
+    token = counter.open_counter(stranger(purpose), form.contract_number.data, form.download_password.data, purpose)
+    leave(purpose)  # whoever was here before at this PC
+    enter(purpose, token)
+    return redirect(url_for(inside), 303)
 
 
 def enter(purpose: str, token: str) -> None:

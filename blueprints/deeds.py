@@ -61,6 +61,14 @@ WHYS = {
     "wrong": "ワンタイムパスワードの誤りまたは有効時間切れ",
     "unknown": "契約番号とユーザーIDに当てはまる利用者がいない",
     "logout": "本人の操作",
+    "other device": "ほかの事業所の端末、またはVPN接続ではない端末",
+    "vpn unreachable": "VPNサーバーに確認できない",
+    "form": "確認コードの形ではない",
+    "contract": "ほかの事業所の確認コード",
+    "installer": "古いか、知られていないインストーラー",
+    "signature": "内容の書き換え",
+    "used": "使用済みのインストーラー",
+    "machine": "ほかの端末として有効なPC",
     "key": "契約番号またはダウンロードパスワードの誤り",
     "month": "ダウンロードパスワードの年月の誤り",
     "locked": "誤りが続いたため、受け付けを一時停止",
@@ -69,6 +77,9 @@ WHYS = {
     "given up": "印刷せずに破棄",
     "failed": "作成の失敗",
     "none": "発行できる事業所がない",
+    "withdrawn": "管理者か基金事務局の取り下げ",
+    "ended": "後任の方の利用の終了",
+    "closed": "契約の終了",
 }
 FILTERS = {"q": "名前・ユーザーID", "member": "利用者", "office": "事業所", "action": "種類"}
 
@@ -154,6 +165,11 @@ def _why(facts: Facts) -> str:
     return f"理由：{WHYS.get(facts['why'], 'その他')}"
 
 
+def _connection(facts: Facts) -> str:
+    """The VPN account that a refused login came through; it is kept from the offices, and old entries have none."""
+    return f"接続 {facts['device']}" if facts.get("device") else ""
+
+
 def _refused(facts: Facts) -> str:
     return f"「{REFUSED.get(facts['word'], 'この操作')}」の権限がない操作"
 
@@ -185,6 +201,15 @@ def _sent(facts: Facts) -> str:
 
 def _device(facts: Facts) -> str:
     return f"端末 {facts['slot']:02d}"
+
+
+def _receipt(facts: Facts) -> str:
+    return f"{_device(facts)}　受付番号 {facts['receipt_number']}"
+
+
+def _handover(facts: Facts) -> str:
+    kind = "（緊急）" if facts["kind"] == "emergency" else ""
+    return f"{facts['predecessor']} → {facts['successor']}{kind}"
 
 
 def _export(facts: Facts) -> str:
@@ -263,16 +288,38 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "letter.dispatched": ("お知らせの発送", _of("発送日 {dispatched_on}")),
     "download.opened": ("ダウンロードの窓口を開いた", _nothing),
     "download.refused": ("ダウンロードの窓口で拒否", _why),
+    "activate.opened": ("確認コードの窓口を開いた", _nothing),
+    "activate.refused": ("確認コードの窓口で拒否", _why),
+    "download_key.renewed": ("ダウンロードキーの作り直し", _nothing),
     "document.published": ("手順書の掲載", _edition),
     "document.withdrawn": ("手順書の掲載の終了", _edition),
     "document.fetched": ("手順書のダウンロード", _edition),
     "document.listed": ("手順書の取得状況の保存", lambda facts: f"{_edition(facts)}　{facts['entries']}件"),
     "installer.uploaded": ("インストーラーの登録", _device),
+    "installer.built": ("インストーラーの作成", _device),
+    "installer.failed": ("インストーラーの作成の失敗", _device),
     "installer.withdrawn": ("インストーラーの取り下げ", _device),
     "installer.fetched": ("インストーラーのダウンロード", _device),
-    "device.requested": ("確認コードの受付", _device),
+    "device.requested": ("確認コードの受付", lambda facts: f"{_receipt(facts)}　確認コード({facts['code']})"),
+    "device.refused": ("確認コードの拒否", _why),
+    "device.accepted": (
+        "有効化の承認",
+        lambda facts: f"{_receipt(facts)}　{'自動' if facts['is_automatic'] else '電子連携サービス事務局'}",
+    ),
+    "device.returned": ("確認コードの差戻し", lambda facts: _joined(_receipt(facts), _reason(facts))),
+    "device.voided": ("確認コードの取り消し", _receipt),
     "device.activated": ("有効化", _device),
-    "device.stopped": ("停止", _device),
+    "device.replaced": ("PCの入れ替え", lambda facts: _joined(_device(facts), _reason(facts))),
+    "device.kept": ("PCの入れ替えの取りやめ", _device),
+    "device.stopped": ("停止", lambda facts: _joined(_device(facts), _reason(facts))),
+    "vpn.settled": (
+        "VPNサーバーへの反映",
+        lambda facts: f"{_device(facts)}　{'接続を許可' if facts['is_on'] else '接続を停止'}",
+    ),
+    "handover.asked": ("引継ぎの申し出", lambda facts: _joined(_handover(facts), _reason(facts))),
+    "handover.approved": ("引継ぎの承認", _of("後任 {successor}")),
+    "handover.withdrawn": ("引継ぎの取り下げ", lambda facts: _joined(f"後任 {facts['successor']}", _why(facts))),
+    "handover.done": ("管理者の引継ぎ", lambda facts: _handover(facts)),
     "permission.refused": ("権限のない操作", _refused),
     "permissions.changed": ("権限の変更", _permissions),
     "member.added": ("利用者の追加", _newcomer),
@@ -289,7 +336,7 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "code.accepted": ("ワンタイムパスワードの確認", _nothing),
     "code.refused": ("ワンタイムパスワードの誤り", _why),
     "login.succeeded": ("ログイン", lambda facts: KINDS[facts["kind"]]),
-    "login.refused": ("ログインの失敗", _why),
+    "login.refused": ("ログインの失敗", lambda facts: _joined(_why(facts), _connection(facts))),
     "login.locked": ("ログインの停止", _of("{minutes}分間")),
     "login.recovered": ("回復コードの使用", _of("残り{left}個")),
     "logout.done": ("ログアウト", _nothing),

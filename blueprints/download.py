@@ -8,45 +8,21 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import StringField
-from wtforms.validators import ValidationError
 
-from blueprints import answers, counters, fields, guards
-from database import utc_now
-from exchange import calendar, counter, normalise, settings, visits
+from blueprints import answers, counters, guards
+from blueprints.counters import CounterForm
+from exchange import calendar, counter, settings
 from exchange.errors import Refused
 from papers import Document, Visit
 
 bp = Blueprint("download", __name__, url_prefix="/download")
 
 HERE = "download"
-MINUTES = int(visits.LIVES[HERE].total_seconds() // 60)
+MINUTES = counters.minutes(HERE)
 CLOSED = (
     f"ダウンロードの窓口は閉じています。{MINUTES}分たつか、「お知らせ」が再発行されると閉じます。"
     "続けるときは、契約番号とダウンロードパスワードを送信してください。"
 )
-TOO_LONG = f"契約番号は{normalise.CONTRACT_NUMBER_LENGTH}文字までです。「お知らせ」のとおりに入力してください。"
-NO_NUMBER = "契約番号は、数字とハイフンだけです。「お知らせ」のとおりに入力してください。"
-
-
-class CounterForm(fields.Form):
-    contract_number = fields.contract_number()
-    download_password = StringField(
-        "ダウンロードパスワード",
-        [fields.required("ダウンロードパスワードを入力してください。今日の年月に、ダウンロードキーを続けたものです。")],
-        [fields.cleaned(normalise.code)],
-    )
-
-    def validate_contract_number(self, field: StringField) -> None:
-        if len(field.data) > normalise.CONTRACT_NUMBER_LENGTH:
-            raise ValidationError(TOO_LONG)
-        if not (normalise.is_contract_number(field.data) or normalise.is_digits(field.data)):
-            raise ValidationError(NO_NUMBER)
-
-    def validate_download_password(self, field: StringField) -> None:
-        problem = counter.password_problem(field.data)
-        if problem:
-            raise ValidationError(problem)
 
 
 @bp.get("/")
@@ -60,13 +36,10 @@ def enter() -> ResponseReturnValue:
     if not form.validate():
         return _form_page(form), 422
     try:
-        token = counter.open_counter(counters.stranger(HERE), form.contract_number.data, form.download_password.data)
+        return counters.open_with(form, HERE, "download.list")
     except Refused as refused:
         form.form_errors = [refused.message]  # of which field isn't told
         return _form_page(form), refused.status
-    counters.leave(HERE)  # whoever was here before at this PC
-    counters.enter(HERE, token)
-    return redirect(url_for("download.list"), 303)
 
 
 @bp.get("/list", endpoint="list")
@@ -80,6 +53,7 @@ def offered() -> ResponseReturnValue:
         contract_number=visit.office.contract_number,
         offers=[(offer, _scanned(offer.scan)) for offer in counter.offers(visit.office)],
         tip=settings.get("download_tip"),
+        again=counter.AGAIN,
         until=visit.expires_at,
         minutes=MINUTES,
     )
@@ -113,8 +87,7 @@ def _fetched(visit: Visit, offer: counter.Offer) -> ResponseReturnValue:
 
 
 def _form_page(form: CounterForm) -> str:
-    month, example = counter.this_month(utc_now()), counter.PASSWORD_ISSUED
-    return render_template("download/form.html", form=form, month=month, length=example)
+    return render_template("download/form.html", form=form)
 
 
 def _closed() -> ResponseReturnValue:

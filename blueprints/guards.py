@@ -1,14 +1,15 @@
-"""The door of every route: zones, audiences, default deny; and the only loaders of rows by an id from outside."""
+"""The door of every route: zones, hours, audiences, default deny; and the only loaders of rows by an outside id."""
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from flask import Response, abort, current_app, flash, g, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.exceptions import HTTPException
 
+from blueprints import opening, zones
+from equipment import ActivationRequest, Handover, VpnOrder
 from exchange import counter, documents, intake, permissions
 from exchange.errors import Forbidden
 from models import Device, Membership, Office, Transfer
@@ -35,36 +36,14 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "statements": frozenset(("fund",)),
     "status": frozenset(("fund",)),
     "desk": frozenset(("desk",)),
-    **dict.fromkeys(("help", "registration", "download"), OFFICE_KINDS | STAFF_KINDS),
+    **dict.fromkeys(("help", "registration", "download", "activate"), OFFICE_KINDS | STAFF_KINDS),
     **dict.fromkeys(
         ("registrations", "invitations", "letters", "documents", "contracts", "progress"), frozenset(("fund",))
     ),
     "installers": frozenset(("desk",)),
-}
-
-# Blueprint or endpoint → the network zone it answers in, "own" for that of the person's side; the others answer
-# everywhere.
-ZONES = {
-    "home.index": "own",
-    "auth": "vpn",
-    "auth.logout": None,  # the way out is the same for the fund's people, who come without VPN
-    "auth.ended": None,
-    **dict.fromkeys(("auth.mail", "auth.confirm_mail", "auth.send_mail_again"), "own"),
-    "files": "vpn",
-    "office": "vpn",
-    "account": "own",
-    "users": "own",
-    "audit": "own",
-    "admin.login": "staff",
-    "admin.log_in": "staff",
-    "offices": "staff",
-    "settings": "staff",
-    "inbox": "staff",
-    "statements": "staff",
-    "status": "staff",
-    "desk": "staff",
-    **dict.fromkeys(("registrations", "invitations", "letters", "documents", "contracts", "progress"), "staff"),
-    "installers": "staff",
+    "activations": frozenset(("desk",)),
+    "devices": frozenset(("office_admin",)) | STAFF_KINDS,
+    "handovers": frozenset(("office_admin", "fund")),
 }
 
 # The lists and documents to which a login leads back.
@@ -75,6 +54,7 @@ COME_BACK_TO = frozenset(
         *("offices.index", "office.progress", "progress.index", "settings.index"),
         *("registrations.index", "invitations.index", "documents.index"),
         *("letters.index", "letters.addresses"),
+        *("activations.index", "devices.index", "handovers.index"),
         *("inbox.index", "inbox.detail", "statements.index", "statements.detail", "status.index", "desk.index"),
     )
 )
@@ -90,6 +70,9 @@ READERS = {
     **dict.fromkeys(("registrations", "invitations", "letters", "contracts"), ("register",)),
     "documents": ("publish",),
     "installers": ("devices",),
+    "activations": ("activate", "devices"),
+    "devices": ("devices", "activate", "register"),
+    "handovers": ("register",),
     "progress": ("register", "audit"),
 }
 
@@ -107,66 +90,23 @@ NEXT = "next"  # key in the cookie: the page that somebody asked for before the 
 UNDONE = "ログインが終わっていたため、操作は行われていません。もう一度ログインしてやり直してください。"
 
 
-def zone() -> frozenset[str]:
-    """The network zones this request comes from. An empty list in the configuration means: from everywhere."""
-    address = _address()
-    zones = {"internet"}
-    for name, key in (("vpn", "VPN_NETWORKS"), ("staff", "STAFF_NETWORKS")):
-        networks = current_app.config[key]
-        if not networks or (address and any(address in network for network in networks)):
-            zones.add(name)
-    return frozenset(zones)
-
-
-def _address() -> IPv4Address | IPv6Address | None:
-    """The client's address; None for what a proxy passed on that is none."""
-    try:
-        address = ip_address(request.remote_addr or "")
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
 def door(public: frozenset[str]) -> Callable[[], Response | None]:
-    """The check before every request: the zone first, then whether the person may come in here at all."""
+    """The check before every request: zone, service hours, then whether the person may come in here at all."""
 
     def check() -> Response | None:
         endpoint = request.endpoint
         if endpoint is None or endpoint == "static":
             return None
-        needed, zones = _zone_needed(endpoint), zone()
-        if needed is not None and needed not in zones:
-            raise Forbidden(OUTSIDE[needed])
+        needed = zones.needed(endpoint)
+        if needed is not None and needed not in zones.of_request():
+            raise Forbidden(zones.OUTSIDE[needed] + (zones.NOTHING_DONE if request.method == "POST" else ""))
+        if zones.keeps_hours(endpoint) and not opening.now().is_open:
+            return opening.closed()
         if endpoint in public:
             return None
         return _let_in(endpoint)
 
     return check
-
-
-OUTSIDE = {
-    "vpn": "この画面は、VPN接続した端末からだけ開けます。「VPN接続を開始」を押してから、もう一度開いてください。",
-    "staff": "この画面は、基金の決められたネットワークからだけ開けます。",
-}
-
-
-def _zone_of(endpoint: str) -> str | None:
-    return ZONES[endpoint] if endpoint in ZONES else ZONES.get(_room(endpoint))
-
-
-def _is_staff_side(endpoint: str) -> bool:
-    """Whether a page belongs to the fund's people or, of those that everybody has, the browser is where they are."""
-    needed = _zone_of(endpoint)
-    return needed == "staff" or (needed == "own" and "vpn" not in zone())
-
-
-def _zone_needed(endpoint: str) -> str | None:
-    needed = _zone_of(endpoint)
-    if needed != "own":
-        return needed
-    if not current_user.is_authenticated:
-        return None
-    return "vpn" if current_user.is_office else "staff"
 
 
 def _let_in(endpoint: str) -> Response | None:
@@ -175,7 +115,7 @@ def _let_in(endpoint: str) -> Response | None:
     if current_user.kind not in AUDIENCES.get(request.blueprint or "", ()):
         abort(403)
     if not may_read(endpoint):
-        permissions.refuse(current_user.actor, READERS[_room(endpoint)][0])
+        permissions.refuse(current_user.actor, READERS[zones.room_of(endpoint)][0])
     gate = current_user.gate
     if gate is not None and endpoint not in GATES[gate]:
         return redirect(url_for(gate), 303)
@@ -198,7 +138,7 @@ def is_path_of_ours(path: str) -> bool:
 
 def may_read(endpoint: str) -> bool:
     """Whether this person may open a page: of its audience and, if of the fund, with one of its readers' words."""
-    return _is_reader(current_user.kind, current_user.held, _room(endpoint))
+    return _is_reader(current_user.kind, current_user.held, zones.room_of(endpoint))
 
 
 def _is_reader(kind: str, held: frozenset[str], room: str) -> bool:
@@ -215,15 +155,11 @@ def may_list(endpoint: str) -> bool:
     return may_read(endpoint)
 
 
-def _room(endpoint: str) -> str:
-    return endpoint.rpartition(".")[0]
-
-
 def _to_entrance() -> Response:
     """To where this page's people log in; a session that is over says why first."""
     if "session_ended" in g:
         where = url_for("auth.ended", why=g.session_ended)
-    elif request.blueprint == "admin" or _is_staff_side(request.endpoint or ""):
+    elif request.blueprint == "admin" or zones.is_staff_side(request.endpoint or ""):
         where = url_for("admin.login")
     else:
         where = url_for("auth.identity")
@@ -248,7 +184,7 @@ def page_for(member: Membership, path: str) -> str | None:
         endpoint, values = current_app.url_map.bind("").match(path, "GET")
     except HTTPException:
         return None
-    if endpoint not in COME_BACK_TO or not _is_reader(member.kind, member.words(), _room(endpoint)):
+    if endpoint not in COME_BACK_TO or not _is_reader(member.kind, member.words(), zones.room_of(endpoint)):
         return None
     if "uid" in values and Transfer.known_to(member, values["uid"]) is None:  # somebody else's before, at the same PC
         return None
@@ -326,6 +262,14 @@ def series_or_404(series: str) -> Document:
     return documents.newest_of(series) or abort(404)
 
 
+def device_office_or_404(uid: str) -> Office:
+    """Whose PCs this person may see: the own office's, for its 管理者; any whose contract is open, for the fund's."""
+    own: Office | None = current_user.member.office
+    if own is None:
+        return office_or_404(uid)
+    return own if own.uid == uid and not own.is_closed else abort(404)
+
+
 def slot_or_404(office: Office, slot: int) -> Device:
     """A device slot of an office."""
     return Device.in_slot(office, slot) or abort(404)
@@ -336,9 +280,25 @@ def offer_or_404(office: Office, key: str | int) -> counter.Offer:
     return next((offer for offer in counter.offers(office) if offer.key == key), None) or abort(404)
 
 
+def handover_or_404(uid: str) -> Handover:
+    """A 引継ぎ, for the 管理者 of its office and for the fund's people."""
+    found, member = Handover.by_uid(uid), current_user.member
+    return found if found and (member.is_staff or found.office_id == member.office_id) else abort(404)
+
+
 def batch_or_404(uid: str) -> LetterBatch:
     """Letters that were ordered together, for the fund's people."""
     return LetterBatch.by_uid(uid) or abort(404)
+
+
+def activation_or_404(uid: str) -> ActivationRequest:
+    """A confirmation code that was sent, for the desk."""
+    return ActivationRequest.by_uid(uid) or abort(404)
+
+
+def vpn_order_or_404(uid: str) -> VpnOrder:
+    """What the VPN server shall do for a device."""
+    return VpnOrder.by_uid(uid) or abort(404)
 
 
 def intake_or_404(uid: str) -> Intake:

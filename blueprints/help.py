@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
-from exchange import credentials, sessions, settings
+from exchange import credentials, hours, sessions, settings
 
 bp = Blueprint("help", __name__, url_prefix="/help")
 
@@ -31,6 +31,7 @@ def _page(name: str) -> str:
         f"help/{name}.html",
         fund=decided["fund_name"] or "基金事務局",
         decided=decided,
+        service_hours=hours.spoken(),
         minutes=_minutes(sessions.ABSOLUTE),
         idle_minutes=_minutes(sessions.IDLE),
         initial_days=credentials.INITIAL_PASSWORD_LIFE.days,

@@ -4,12 +4,15 @@ from flask import Blueprint, g, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
+from blueprints import opening
 from database import utc_now
-from exchange import fund, lists, overview, progress, sessions, settings
+from exchange import fund, handovers, hours, lists, overview, progress, sessions, settings
 from exchange.overview import Waiting
 from models import FILING, STATEMENT, Membership
 
 bp = Blueprint("home", __name__)
+
+SHOWN = 10  # open handovers; the list has all of them
 
 # What waits → the page on which something can be done about it: a list of documents, or another one.
 LISTS = {
@@ -22,11 +25,15 @@ PAGES = {
     **dict.fromkeys(overview.PEOPLE, "users.index"),
     **dict.fromkeys(("filed_online", "filed_in_file"), "registrations.index"),
     **dict.fromkeys(("letters", "prints"), "letters.index"),
-    **dict.fromkeys(("installers", "activate"), "desk.index"),
+    "installers": "desk.index",
+    "returned_codes": "devices.index",
+    **dict.fromkeys(("activate", "vpn_orders"), "activations.index"),
     "stuck": "progress.index",
+    "handovers": "handovers.index",
     "invitation": "account.invitations",
 }
-FILTERS = {"stuck": {"stuck": "y"}, "installers": {"state": "missing"}}  # what waits → which part of its page
+# What waits → which part of its page.
+FILTERS = {"stuck": {"stuck": "y"}, "installers": {"state": "missing"}, "vpn_orders": {"state": "orders"}}
 
 
 @bp.get("/")
@@ -38,7 +45,8 @@ def index() -> ResponseReturnValue:
         return redirect(url_for("auth.ended", why=g.session_ended), 303)
     if not fund.has_fund():
         return render_template("home/empty.html")
-    return render_template("home/index.html", minutes=int(sessions.ABSOLUTE.total_seconds() // 60))
+    minutes = int(sessions.ABSOLUTE.total_seconds() // 60)
+    return render_template("home/index.html", minutes=minutes, hours=hours.spoken(), opening=opening.next_one())
 
 
 @bp.get("/healthz")
@@ -59,6 +67,7 @@ def _start_page() -> str:
         offices=overview.offices_waiting(offices, tally) if tally is not None else [],
         months=overview.traffic(member, at),
         last_login=overview.last_login(member.user),
+        handovers=handovers.open_to(member, current_user.held)[:SHOWN],
         is_onboarding=current_user.is_office and not _has_come(member),
     )
 

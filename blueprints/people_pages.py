@@ -154,8 +154,11 @@ def acts(person: Person, why_not: dict[str, str | None]) -> list[dict[str, Any]]
     ]
 
 
-def password_page(newcomer: Newcomer) -> str:
-    """The one answer that shows an initial password: nothing keeps it, and no page shows it again."""
+def password_page(newcomer: Newcomer, next_url: str = "") -> str:
+    """The one answer that shows an initial password: nothing keeps it, and no page shows it again.
+
+    `next_url`: where the person goes on, instead of to the newcomer's own page.
+    """
     member = newcomer.membership
     entrance = "admin.login" if member.is_staff else "auth.identity"
     base_url = current_app.config["BASE_URL"].rstrip("/")
@@ -168,6 +171,7 @@ def password_page(newcomer: Newcomer) -> str:
         days=credentials.INITIAL_PASSWORD_LIFE.days,
         entrance=base_url + url_for(entrance),
         onetime=base_url + url_for("onetime.form"),
+        next_url=next_url or url_for("users.detail", uid=member.uid),
     )
 
 

@@ -5,11 +5,11 @@ verbs.
 from dataclasses import dataclass
 from functools import cached_property
 
-from flask import flash, g, redirect, request, session, url_for
+from flask import flash, g, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user, login_user
 
-from blueprints import guards
+from blueprints import guards, zones
 from database import utc_now
 from exchange import onetime, people, permissions, sessions
 from exchange.actors import Actor
@@ -38,7 +38,7 @@ class Visitor(UserMixin):
     @property
     def actor(self) -> Actor:
         """The visitor as an actor at this moment: a long upload acts when it ends."""
-        return Actor(self.session.membership, self.session.device, request.remote_addr or "", utc_now())
+        return Actor(self.session.membership, self.session.device, zones.address(), utc_now())
 
     @property
     def member(self):
@@ -109,7 +109,7 @@ class Visitor(UserMixin):
 
 def load(token: str) -> Visitor | None:
     """flask-login's user loader. Why a session is over stays in `g` for the door."""
-    resumed = sessions.resume(token, "in", utc_now())
+    resumed = sessions.resume(token, "in", utc_now(), zones.address())
     if isinstance(resumed, sessions.Ended):
         g.session_ended = resumed.why
         return None
@@ -120,7 +120,7 @@ def actor() -> Actor:
     """The actor of this request: the visitor, or a stranger at an address."""
     if current_user.is_authenticated:
         return current_user.actor
-    return Actor(address=request.remote_addr or "", at=utc_now())
+    return Actor(address=zones.address(), at=utc_now())
 
 
 def enter(token: str) -> ResponseReturnValue:

@@ -10,8 +10,9 @@ from typing import Any
 from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
-from blueprints import guards
+from blueprints import guards, opening, zones
 from exchange import calendar, normalise, settings
+from exchange.activation_facts import End
 from models import STATEMENT
 
 CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
@@ -42,6 +43,22 @@ STATE_LABELS = {
         "expired": "期限切れ",
     },
 }
+DEVICE_LABELS = {
+    "vacant": "未使用",
+    "issued": "インストーラー発行済",
+    "downloaded": "ダウンロード済",
+    "requested": "有効化待ち",
+    "active": "有効",
+    "stopped": "停止",
+}
+VOIDED = {  # why nothing came of a confirmation code (exchange/activation_facts.py)
+    "newer": "新しい確認コード（受付番号 {number}）が届いたため",
+    "stopped": "端末の停止のため",
+    "replaced": "PCの入れ替えのため",
+    "kept": "PCの入れ替えが取りやめられたため",
+    "by_hand": "確認コードなしで有効化されたため",
+    "unknown": "新しい確認コードが届いたか、端末が停止または入れ替えられたため",
+}
 INSPECTION_LABELS = {
     "waiting": "検査待ち",
     "running": "検査中",
@@ -57,9 +74,11 @@ ADMIN_MENU = {
     "メンテナンス": (
         ("office.maintenance", "利用者情報修正(事業所)"),
         ("users.index", "利用者情報修正(ユーザ)"),
+        ("devices.index", "端末"),
         ("account.index", "ご自身の登録"),
         ("audit.index", "操作の記録"),
         ("office.progress", "導入の進み具合"),
+        ("handovers.index", "管理者の引継ぎ"),
     ),
 }
 OFFICE_MENU = {
@@ -76,6 +95,7 @@ FUND_MENU = {
         ("inbox.index", "受信箱（届書）"),
         ("statements.index", "帳票の配信"),
         ("offices.index", "事業所と利用者"),
+        ("devices.index", "端末の一覧"),
         ("audit.index", "操作の記録"),
     ),
     "導入": (
@@ -94,7 +114,9 @@ FUND_MENU = {
 DESK_MENU = {
     "": (
         ("home.index", "ホーム"),
+        ("activations.index", "端末の有効化"),
         ("desk.index", "事業所と端末"),
+        ("devices.index", "端末の一覧"),
         ("offices.index", "事業所と利用者"),
         ("audit.index", "操作の記録"),
     ),
@@ -112,6 +134,7 @@ def teach(app: Flask) -> None:
     app.add_template_filter(_of_bytes, "of_bytes")
     app.add_template_filter(_state_label, "state_label")
     app.add_template_filter(_inspection_label, "inspection_label")
+    app.add_template_filter(DEVICE_LABELS.__getitem__, "device_label")
 
 
 def _facts() -> dict[str, Any]:
@@ -126,8 +149,14 @@ def _facts() -> dict[str, Any]:
         "is_demo": current_app.config["IS_DEMO"](),
         "visitor": current_user if is_known else None,
         "account_title": _account_title() if is_known else "",
+        "closing": opening.notice() if zones.keeps_hours(request.endpoint or "") or _is_of_office() else None,
+        "auth_url": current_app.config["VPN_BASE_URL"].rstrip("/") + url_for("auth.identity"),
         "menu": _menu() if is_known and not current_user.is_gated else [],
     }
+
+
+def _is_of_office() -> bool:
+    return current_user.is_authenticated and current_user.is_office
 
 
 def _account_title() -> str:
@@ -212,3 +241,10 @@ def _state_label(state: str, direction: str = "filing") -> str:
 
 def _inspection_label(state: str) -> str:
     return INSPECTION_LABELS[state]
+
+
+def why_void(end: End | None) -> str:
+    """Why nothing came of a confirmation code; nothing of one that is open, decided or activated."""
+    if end is None:
+        return ""
+    return VOIDED[end.why].format(number=end.newer.receipt_number if end.newer else "")

@@ -11,6 +11,7 @@ from exchange.errors import Refused, SomeoneWasFaster, TooMany
 from models import AuditEntry, LoginSession, Membership, User
 
 LAST_LOGINS = ("login.succeeded", "login.refused", "login.locked", "login.recovered", "code.refused")
+LAST_CHANGES = ("user.registered", "user.changed", "mail.confirmed", "password.reset", "totp.dropped")
 
 CONFIRMED = "メールアドレスの確認はすでに終わっているか、変更が取りやめられています。"
 CHANGED_BEFORE = "この方の登録は、別の画面ですでに変更されています。画面を開き直して、今の内容を確かめてください。"
@@ -96,6 +97,15 @@ def _withdraw_invitations(actor: Actor, member: Membership) -> None:
         )
         outbox.invitation_answered(invitation, "withdrawn")
         outbox.account_changed(actor, invitation, "利用の依頼の取り下げ")
+
+
+def drop_pending_mail(actor: Actor, member: Membership) -> None:
+    """An address that was asked for and not confirmed comes to nothing. Called by verbs, inside their transaction."""
+    user = User.get_by_id(member.user_id)
+    if user.pending_mail is not None:
+        User.update(pending_mail=None).where(User.id == user.id).execute()
+        onetime.void(user, "mail")
+        outbox.account_changed(actor, member, "確認待ちだったメールアドレスの変更の取り消し")
 
 
 def send_confirmation_again(actor: Actor) -> None:
@@ -291,6 +301,11 @@ def _whose(actor: Actor, session: LoginSession) -> Membership:
     if actor.membership != session.membership:
         raise TypeError("this session belongs to somebody else")
     return session.membership
+
+
+def last_changes(user: User) -> Any:
+    """The five newest entries about the account itself, by whomever."""
+    return AuditEntry.about(user.uid, LAST_CHANGES).order_by(AuditEntry.number.desc()).limit(5)
 
 
 def last_logins(user: User) -> Any:

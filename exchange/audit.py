@@ -49,16 +49,32 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "letter.dispatched": ("dispatched_on",),
     "download.opened": (),
     "download.refused": ("why",),
+    "activate.opened": (),
+    "activate.refused": ("why",),
+    "download_key.renewed": (),
     "document.published": ("label", "edition_on", "sha256"),
     "document.withdrawn": ("label", "edition_on"),
     "document.fetched": ("label", "edition_on", "sha256"),
     "document.listed": ("label", "edition_on", "entries"),  # who fetched it was saved
     "installer.uploaded": ("slot", "sha256"),
+    "installer.built": ("slot", "sha256"),
+    "installer.failed": ("slot",),  # it could not be built
     "installer.withdrawn": ("slot",),
     "installer.fetched": ("slot", "sha256"),
-    "device.requested": ("slot",),  # with its confirmation code
+    "device.requested": ("slot", "receipt_number", "code"),  # the code names the file, it is no secret
+    "device.refused": ("why",),  # a confirmation code
+    "device.accepted": ("slot", "receipt_number", "is_automatic"),
+    "device.returned": ("slot", "receipt_number", "reason"),
+    "device.voided": ("slot", "receipt_number"),  # a newer one took its place, or its device ended
     "device.activated": ("slot",),
-    "device.stopped": ("slot",),
+    "device.replaced": ("slot", "reason"),  # another PC is to take its place
+    "device.kept": ("slot",),  # or none, after all
+    "device.stopped": ("slot", "reason"),
+    "vpn.settled": ("slot", "is_on"),  # the VPN server knows
+    "handover.asked": ("kind", "predecessor", "successor", "reason"),
+    "handover.approved": ("successor",),
+    "handover.withdrawn": ("successor", "why"),
+    "handover.done": ("kind", "predecessor", "successor"),
     "permission.refused": ("word",),
     "permissions.changed": ("login_id", "before", "after"),
     "member.added": ("login_id", "kind", "words"),
@@ -75,7 +91,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "code.accepted": (),
     "code.refused": ("why",),
     "login.succeeded": ("kind",),
-    "login.refused": ("why",),
+    "login.refused": ("why", "device"),  # the account of another office's PC, or empty
     "login.locked": ("minutes",),
     "login.recovered": ("left",),  # with a recovery code
     "logout.done": ("why",),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from database import db
+from equipment import Handover
 from exchange import (
     accounts,
     audit,
@@ -15,12 +16,13 @@ from exchange import (
     onetime,
     outbox,
     permissions,
+    places,
     sessions,
 )
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
 from exchange.registration_file import MAX_DEVICES, MESSAGES
-from models import FILING, STATEMENT, Device, DocumentKind, Membership, Office, Transfer
+from models import FILING, STATEMENT, DocumentKind, Membership, Office, Transfer
 from papers import Letter, LetterBatch
 
 LABELS = {"name": "事業所名", "office_number": "事業所番号", "postal_code": "郵便番号", "address": "住所"}
@@ -37,7 +39,6 @@ TIDY: dict[str, Callable[[str], str]] = {
     "postal_code": normalise.postal_code,
     "address": normalise.address,
 }
-IN_HAND = ("issued", "downloaded", "requested", "active")  # devices that somebody has, or is about to have
 
 REISSUED = "お知らせの再発行（前の書面のキーとパスワードは使えません）"
 CLOSED = "この事業所の契約は、すでに終了しています。"
@@ -46,8 +47,8 @@ CHANGED_BEFORE = (
 )
 TAKEN = "事業所番号 {number} は、すでに「{name}」の番号として登録されています。番号を確かめてください。"
 IN_USE = (
-    "端末 {slots} は、インストーラーの発行や利用の記録があるため、利用台数を{limit}台に減らせません。"
-    "使わなくなった端末は、台数を変えずに、電子連携サービス事務局で停止してください。"
+    "端末 {slots} が使われているか、使われる予定のため、利用台数を{limit}台に減らせません。"
+    "先に、事業所の管理者か電子連携サービス事務局が「端末」の画面で停止してください。停止した端末は、台数に数えません。"
 )
 AGREE = f"{MAX_DEVICES}台を超える利用台数は、基金が認めた場合だけ登録できます。認めたときは、チェックを入れてください。"
 LEFT_OPEN = "途中の届書・帳票があります。一覧を確かめ、それでも終了するときは、チェックを入れてください。"
@@ -248,10 +249,13 @@ def close(actor: Actor, office: Office, reason: str, before: str, despite_transf
             raise SomeoneWasFaster(MOVED_ON)
         if left and not despite_transfers:
             raise Refused(LEFT_OPEN)
+        handover = Handover.open_at(now)
+        if handover is not None:
+            places.drop_nomination(actor, handover, "closed")
         for member in now.members():
             _shut(actor, member)
         letters.void(actor, now)  # and with them the key and the visits
-        _stop_devices(actor, now)
+        devices.halt_all(actor, now, "契約の終了")
         Office.update(closed_at=actor.at).where(Office.id == now.id).execute()
         audit.record(actor, "office.closed", now.uid, now, reason=reason)
 
@@ -265,12 +269,6 @@ def _shut(actor: Actor, member: Membership) -> None:
         outbox.account_changed(actor, member, "利用の依頼の取り下げ")
     elif member.state == "active":
         outbox.account_changed(actor, member, "事業所の契約の終了による、利用の終了")
-
-
-def _stop_devices(actor: Actor, office: Office) -> None:
-    for device in office.devices.where(Device.state << IN_HAND).order_by(Device.slot):
-        Device.update(state="stopped", stopped_at=actor.at).where(Device.id == device.id).execute()
-        audit.record(actor, "device.stopped", device.uid, office, slot=device.slot)
 
 
 def _open(office: Office) -> Office:

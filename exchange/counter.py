@@ -1,4 +1,6 @@
-"""The download counter of an office (guide §2-1): how it is opened with the letter's key, and what lies there."""
+"""The counters of an office that the letter's key opens, for downloads (guide §2-1) and for confirmation codes (guide
+§4-1), and what lies at the first of them.
+"""
 
 import re
 import unicodedata
@@ -10,17 +12,19 @@ from typing import Any, NoReturn
 from peewee import fn
 
 from database import db
+from equipment import Installer
 from exchange import audit, calendar, credentials, documents, installers, normalise, outbox, throttle, visits
 from exchange.actors import Actor
 from exchange.errors import Refused, TooMany
 from models import AuditEntry, Office, StoredObject
-from papers import Document, Installer, Visit
+from papers import Document, Visit
 
 MONTH_DIGITS = 6
 # Eight characters of key are issued, other lengths are compared as well: what counts is the value.
 PASSWORD_SHORTEST, PASSWORD_LONGEST = 12, 20
 PASSWORD_ISSUED = MONTH_DIGITS + credentials.DOWNLOAD_KEY_LENGTH
 KNOWN_FOR = timedelta(days=90)
+OPENED = ("download.opened", "activate.opened")  # one key, so whoever is known at one is known at the other
 EXAMPLE = "2024年4月なら 202404"
 MASK = "＊"
 SHOWN = 2  # characters of an office's own name
@@ -56,6 +60,13 @@ CROWDED = (
     "この接続元から短い時間に何度も操作されたため、受け付けを {until} まで止めています。そのあとで、お試しください。"
 )
 NOT_READY = "この端末用のインストーラーは準備中です。電子連携サービス事務局が登録してから、ダウンロードしてください。"
+AT_WORK = "この端末は有効化済みです。インストーラーは端末と結び付いたため、もうダウンロードできません。"
+# How a PC that was stopped comes back; the pages of both counters say the same.
+AGAIN = (
+    "もう一度使うときは、管理者が「端末」の画面で入れ替えの手続きをしてください。"
+    "有効な端末がないときは、基金事務局へご連絡ください。"
+)
+STOPPED = f"この端末は停止中です。{AGAIN}"
 
 Key = tuple[str, str]  # (limit, whose tries)
 
@@ -75,6 +86,7 @@ class Offer:
     listed_at: datetime | None
     scan: dict[str, Any] | None
     is_fetched: bool
+    state: str = ""  # of a device without an installer: active, stopped, or anything else while one is awaited
 
     @property
     def is_installer(self) -> bool:
@@ -96,8 +108,8 @@ def password_problem(typed: str) -> str | None:
     return None
 
 
-def open_counter(actor: Actor, contract_number: str, download_password: str) -> str:
-    """The token of a visit to the office's counter.
+def open_counter(actor: Actor, contract_number: str, download_password: str, purpose: str = "download") -> str:
+    """The token of a visit to one of the office's counters, download or activate; tries at both are counted together.
 
     One sentence for every wrong reason, except on the first day of a month: the key with the month before says so.
     """
@@ -109,16 +121,16 @@ def open_counter(actor: Actor, contract_number: str, download_password: str) -> 
     hashed = office.download_key_hash if office else None
     is_key_right = credentials.is_right(hashed, key)
     if office is None or not is_key_right or month != this_month(actor.at):
-        _refuse(actor, keys, office, "month" if is_key_right else "key", password)
+        _refuse(actor, keys, office, f"{purpose}.refused", "month" if is_key_right else "key", password)
     with db.atomic():
         # The letter may have been issued anew, or the contract closed, since the key was compared.
         if not _still_opens(office, hashed):
             raise Refused(WRONG.format(month=month))
         throttle.clear_here("download", _digits(number), actor.address)
         if not _is_known(actor, office):
-            outbox.counter_opened(actor, office)
-        audit.record(actor, "download.opened", office.uid, office)
-        return visits.begin(actor, "download", office)
+            outbox.counter_opened(actor, office, purpose)
+        audit.record(actor, f"{purpose}.opened", office.uid, office)
+        return visits.begin(actor, purpose, office)
 
 
 def this_month(at: datetime) -> str:
@@ -136,7 +148,7 @@ def offers(office: Office) -> list[Offer]:
 def fetch(actor: Actor, visit: Visit, offer: Offer) -> Iterator[bytes]:
     """The bytes of an offer. That they were asked for is in the audit before the first of them."""
     if offer.row is None:
-        raise Refused(NOT_READY)
+        raise Refused({"active": AT_WORK, "stopped": STOPPED}.get(offer.state, NOT_READY))
     if isinstance(offer.row, Document):
         return documents.fetched(actor, visit, offer.row)
     return installers.fetched(actor, visit, offer.row)
@@ -210,10 +222,10 @@ def _count_try(actor: Actor, number: str, office: Office | None) -> list[Key]:
 
 
 def _is_known(actor: Actor, office: Office | None) -> bool:
-    """Whether this counter was opened from this network lately: strangers can't keep its people out."""
+    """Whether one of its counters was opened from this network lately: strangers can't keep its people out."""
     opened = AuditEntry.select(AuditEntry.address).where(
         AuditEntry.subject == (office.uid if office else "-"),
-        AuditEntry.action == "download.opened",
+        AuditEntry.action << OPENED,
         AuditEntry.at > actor.at - KNOWN_FOR,
     )
     return throttle.network(actor.address) in {throttle.network(entry.address) for entry in opened.distinct()}
@@ -226,11 +238,11 @@ def _until(actor: Actor, keys: list[Key]) -> str:
     return f"{local.month}月{local.day}日 {local:%H:%M}"
 
 
-def _refuse(actor: Actor, keys: list[Key], office: Office | None, why: str, password: str) -> NoReturn:
+def _refuse(actor: Actor, keys: list[Key], office: Office | None, action: str, why: str, password: str) -> NoReturn:
     uid = office.uid if office else ""
     is_last = throttle.is_just_reached(keys)
     with db.atomic():
-        audit.record(actor, "download.refused", uid, office, why="locked" if is_last else why)
+        audit.record(actor, action, uid, office, why="locked" if is_last else why)
     if is_last:
         raise TooMany(LOCKED.format(until=_until(actor, keys)))
     raise Refused(_sentence(why, password, actor.at))
@@ -259,9 +271,10 @@ def _document(document: Document, is_fetched: bool) -> Offer:
 
 def _installer(slot: installers.Slot) -> Offer:
     number, installer = slot.device.slot, slot.installer
-    label = f"インストーラー({number}台目用)" + ("(管理者用)" if number == 1 else "")
+    label = f"インストーラー({number}台目用)" + ("(管理者用)" if slot.device.is_admins else "")
     if installer is None:
-        return Offer(number, label, slot.file_name, None, None, None, None, is_fetched=False)
+        state = "" if slot.device.replaced_at else slot.device.state  # the next PC's is still to come
+        return Offer(number, label, slot.file_name, None, None, None, None, is_fetched=False, state=state)
     facts = (installer, installer.stored, installer.uploaded_at, installer.scan, installer.fetched_at is not None)
     return Offer(number, label, slot.file_name, *facts)
 

@@ -9,14 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from database import db
-from exchange import credentials, devices, fund, letters, onetime, people, permissions, registrations
+from exchange import (
+    certificates,
+    credentials,
+    devices,
+    fund,
+    kits,
+    letters,
+    onetime,
+    people,
+    permissions,
+    registrations,
+    settings,
+)
 from exchange.actors import Actor
 from exchange.errors import Refused
 from exchange.permissions import ALL_WORDS, CONSULTANT_WORDS
 from exchange.registration_file import RegistrationFile, Row
-from models import Membership, Office
+from models import ADMIN_SLOT, Device, Membership, Office
 
 PASSWORD_LENGTH = 16
+VPN_HOST = "vpn.todoke.example"
 FUND = ("todoke企業年金基金（デモ）", "業務課 gyoumu@fund.example")
 OFFICES = (
     (
@@ -41,14 +54,28 @@ STAFF = (
 def seed(actor: Actor, file: Path, base_url: str) -> dict[str, Any]:
     """Make the demonstration once; asked again, what was made then. Refused in an installation with other offices."""
     if file.exists() and fund.has_fund():  # without a fund, a crash left the file before the commit
+        _make_vpn_server(file.parent)
         return {"base_url": base_url, **json.loads(file.read_text())}
     with db.atomic():
         if Office.select().exists() or fund.has_fund():
             raise Refused("この環境にはすでに基金か事業所が登録されています。デモは空の環境でだけ作成できます。")
         fund.establish_fund(actor, *FUND)
+        settings.put("vpn_host", VPN_HOST)
         made = {"offices": _offices(actor), "staff": [_staff(actor, *one) for one in STAFF]}
-        _write(file, made)
+        _write(file, json.dumps(made, ensure_ascii=False, indent=1))
+    _make_vpn_server(file.parent)
     return {"base_url": base_url, **made}
+
+
+def _make_vpn_server(folder: Path) -> None:
+    """The key and certificate of a VPN server that installers can lead to, unless they are there."""
+    certificate = folder / kits.SERVER_CERTIFICATE
+    if certificate.exists():
+        return
+    certificate.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key_pem, certificate_pem = certificates.server([VPN_HOST])
+    _write(certificate.with_suffix(".key"), key_pem)
+    _write(certificate, certificate_pem)
 
 
 def _offices(actor: Actor) -> list[dict[str, Any]]:
@@ -110,7 +137,7 @@ def _new_office(actor: Actor, office: Office, consultant: dict[str, Any]) -> dic
     """An office whose letter has come and whose first PC is active, but nobody has logged in; the consultant works
     for it too.
     """
-    devices.activate(actor, office.devices.where(devices.Device.slot == 1).get())
+    devices.activate(actor, office.devices.where(Device.slot == ADMIN_SLOT).get())
     issued = letters.issue_secrets(actor, office)
     admin = letters.admin_of(office)
     known = Membership.get(Membership.login_id == consultant["login_id"])
@@ -172,8 +199,8 @@ def _entry(member: Membership, password: str) -> dict[str, Any]:
     }
 
 
-def _write(file: Path, made: dict[str, Any]) -> None:
+def _write(file: Path, text: str) -> None:
     part = file.with_suffix(".part")
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump(made, stream, ensure_ascii=False, indent=1)
+        stream.write(text)
     part.rename(file)

@@ -38,6 +38,7 @@ def decide(actor: Actor, changes: Mapping[str, tuple[Any, Any]]) -> list[str]:
     with db.atomic():
         now = settings.every()
         _require_unchanged([key for key, (before, _) in changes.items() if now[key] not in (before, wanted[key])])
+        _require_peace(now | wanted)
         changed = {key: [now[key], after] for key, after in wanted.items() if now[key] != after}
         for key, (_, after) in changed.items():
             settings.put(key, after)
@@ -51,6 +52,13 @@ def _require_fit(wanted: Mapping[str, Any]) -> None:
         problem = settings.problem(key, value)
         if problem:
             raise Refused(f"{settings.DECLARED[key].label}：{problem}")
+
+
+def _require_peace(values: Mapping[str, Any]) -> None:
+    clash = settings.clash(values)
+    if clash:
+        key, problem = clash
+        raise Refused(f"{settings.DECLARED[key].label}：{problem}")
 
 
 def _require_unchanged(overtaken: list[str]) -> None:

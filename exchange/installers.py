@@ -1,23 +1,31 @@
-"""The installer of each device slot: uploaded by the desk, fetched by the office at the download counter."""
+"""The installer of each device slot: built by the server or uploaded by the desk, fetched by the office at the download
+counter.
+"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from database import db
-from exchange import audit, permissions, vault, visits
+from equipment import ActivationRequest, Installer
+from exchange import audit, installer_making, kits, permissions, vault, visits
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
 from exchange.recognised import Recognised
 from models import Device, Office, StoredObject
-from papers import Installer, Visit
+from papers import Visit
 
 LARGEST = 100 * 2**20  # bytes
 
-# A requested slot waits for the desk's answer to its confirmation code, an active one is at work and a stopped one must
-# not look like one that was never used: an installer lies beside them, but only the device's own verbs move them.
-MOVED_BY_INSTALLERS = ("vacant", "issued", "downloaded")
-
 CHANGED = "この端末のインストーラーは、ほかの画面ですでに変更されています。画面を開き直して確かめてください。"
+
+ASKED = (
+    "この端末の確認コードを受け付けています。インストーラーを作り直すと、その確認コードは使えなくなります。"
+    "先に、有効化の受付で有効化するか、差し戻してください。"
+)
+IN_USE = (
+    "使用中または停止した端末のインストーラーは、ここでは作れません。PCを替えるときや、もう一度使うときは、"
+    "端末の画面の「入れ替え」から始めてください。"
+)
 
 
 class Program(Recognised):
@@ -33,11 +41,12 @@ class Program(Recognised):
 
 @dataclass(frozen=True)
 class Slot:
-    """A device slot with its current installer, if there is one."""
+    """A device slot with its current installer, if there is one. `why_not`: why the server builds none for it now."""
 
     device: Device
     installer: Installer | None
     file_name: str
+    why_not: str | None
 
 
 def file_name(office: Office, slot: int) -> str:
@@ -59,10 +68,22 @@ def current(office: Office) -> dict[int, Installer]:
 
 
 def slots(office: Office) -> list[Slot]:
-    """Every slot of the office, the admin's first."""
+    """Every slot of the office, the admin's first, in as many queries for ninety slots as for one."""
     installers = current(office)
     devices = Device.of([office])[office.id]
-    return [Slot(device, installers.get(device.slot), file_name(office, device.slot)) for device in devices]
+    open_ones = ActivationRequest.select(ActivationRequest.device).where(
+        ActivationRequest.state << ActivationRequest.OPEN, ActivationRequest.device << devices
+    )
+    asked = {one.device_id for one in open_ones}
+    return [
+        Slot(
+            device,
+            installers.get(device.slot),
+            file_name(office, device.slot),
+            why_not_built(office, device, device.id in asked),
+        )
+        for device in devices
+    ]
 
 
 def fetched(actor: Actor, visit: Visit, installer: Installer) -> Iterator[bytes]:
@@ -115,7 +136,8 @@ def upload(actor: Actor, device: Device, file: Program | None, seen: str) -> Ins
         installer = Installer.create(
             device=device, stored=stored.keep(), uploaded_by=actor.membership, uploaded_at=actor.at
         )
-        _move(device, "issued")
+        installer_making.void(device)
+        installer_making.move(device, "issued")
         facts = {"slot": device.slot, "sha256": stored.sha256}
         audit.record(actor, "installer.uploaded", installer.uid, device.office, **facts)
     return installer
@@ -125,14 +147,70 @@ def withdraw(actor: Actor, device: Device, seen: str) -> None:
     """取り下げ: the installer goes from the counter and from the vault. `seen` as in `upload`."""
     permissions.require(actor, "devices")
     with db.atomic():
-        installer = _current_of(device)
-        _require_seen(installer, seen)
-        if installer is None:
+        _require_seen(_current_of(device), seen)
+        if not take_away(actor, device):
             raise SomeoneWasFaster("この端末のインストーラーは、すでに取り下げられています。")
-        _end(actor, installer)
         was_fetched = Installer.select().where(Installer.device == device, Installer.fetched_at.is_null(False)).exists()
-        _move(device, "downloaded" if was_fetched else "vacant")
-        audit.record(actor, "installer.withdrawn", installer.uid, device.office, slot=device.slot)
+        installer_making.move(device, "downloaded" if was_fetched else "vacant")
+
+
+def build(actor: Actor, device: Device, seen: str) -> None:
+    """作成・作り直し: the server builds the slot's installer; the one before it is withdrawn and its bytes are erased.
+
+    `seen` as in `upload`. Unusable where this server can build none; Refused while a PC is, or is about to be, at work
+    in the slot.
+    """
+    permissions.require(actor, "devices")
+    kits.require()
+    with db.atomic():
+        now = Device.select(Device, Office).join(Office).where(Device.id == device.id).first()
+        if now is None:
+            raise SomeoneWasFaster(CHANGED)
+        _require_seen(_current_of(device), seen)
+        is_asked = ActivationRequest.open_of(now) is not None
+        if (problem := why_not_built(now.office, now, is_asked)) is not None:
+            raise Refused(problem)
+        renew(actor, now)
+
+
+def build_missing(actor: Actor, offices: Iterable[Office]) -> int:
+    """まとめて作成: the server builds an installer for every slot of these offices that waits for one; how many it will
+    be. Unusable where this server can build none.
+    """
+    permissions.require(actor, "devices")
+    kits.require()
+    return installer_making.order_lacking(actor, offices)
+
+
+def why_not_built(office: Office, device: Device, is_asked: bool) -> str | None:
+    """Why no installer is built for a slot as it is, or None. `is_asked`: its confirmation code is being looked at."""
+    if office.is_closed:
+        return "契約が終了した事業所のインストーラーは作れません。"
+    if is_asked:
+        return ASKED
+    if device.state in installer_making.MOVED_BY_INSTALLERS:
+        return None
+    # One at work keeps its PC until another is activated: that another is to take the slot, somebody has said.
+    return None if device.replaced_at is not None else IN_USE
+
+
+def renew(actor: Actor, device: Device) -> None:
+    """The current installer, if there is one, is withdrawn and a new one is ordered. Inside the verb's transaction."""
+    if take_away(actor, device):
+        installer_making.move(device, "vacant")
+    installer_making.order(actor, device.office, [device])
+
+
+def take_away(actor: Actor, device: Device) -> bool:
+    """What lies at the counter for the slot goes, with its bytes; False when nothing did. Called by verbs, inside their
+    transaction.
+    """
+    installer = _current_of(device)
+    if installer is None:
+        return False
+    _end(actor, installer)
+    audit.record(actor, "installer.withdrawn", installer.uid, device.office, slot=device.slot)
+    return True
 
 
 def _current_of(device: Device) -> Installer | None:
@@ -166,8 +244,3 @@ def _require_unique(device: Device, sha256: str) -> None:
 def _end(actor: Actor, installer: Installer) -> None:
     Installer.update(withdrawn_at=actor.at).where(Installer.id == installer.id).execute()
     vault.erase(installer.stored)
-
-
-def _move(device: Device, state: str) -> None:
-    Device.update(state=state).where(Device.id == device.id, Device.state << MOVED_BY_INSTALLERS).execute()
-    device.state = Device.select(Device.state).where(Device.id == device.id).scalar()

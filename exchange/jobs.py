@@ -11,6 +11,7 @@ from models import Job
 
 LEASE = timedelta(minutes=2)  # goes on with each progress; after a killed worker the job is taken again this late
 BACK_OFF = (10, 60, 300, 900, 3600)  # seconds before each new try; after the last the job has failed
+LIVE = ("waiting", "running")  # states of a job that is still to come to its end
 IDLE_WAIT = 1.0  # seconds between looks when nothing wakes the loop
 
 log = logging.getLogger("todoke.jobs")

@@ -12,10 +12,12 @@ from typing import Any
 from peewee import JOIN, Case, fn
 
 from database import db, utc_now
+from equipment import Handover
 from exchange import (
     audit,
     calendar,
     credentials,
+    installer_making,
     jobs,
     letter_paper,
     normalise,
@@ -150,6 +152,7 @@ def due(at: datetime | None = None) -> Any:
         .where(Membership.kind == "office_admin", Membership.ended_at.is_null(), User.is_initial_password)
     )
     is_void = Office.download_key_hash.is_null() | (Office.secrets_issued_at < lapsed)
+    waits |= Handover.without_letter()
     return Office.open_ones().where(is_void, Office.id << new_ones, Office.id.not_in(waits))
 
 
@@ -214,6 +217,7 @@ def order(
         Job.update(total=len(chosen)).where(Job.id == job.id).execute()
         reissues = sum(1 for office in chosen if office.secrets_issued_at is not None)
         audit.record(actor, "letters.ordered", batch.uid, letters=len(chosen), reissues=reissues)
+        installer_making.order_for(actor, chosen)
     return batch
 
 

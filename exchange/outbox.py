@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from database import db, utc_now
+from equipment import ActivationRequest, Handover
 from exchange import calendar
 from exchange.actors import Actor
 from models import Device, Mail, Membership, Office, OneTimePassword, Transfer, User
@@ -40,14 +41,92 @@ def password_locked(member: Membership, minutes: int) -> None:
         _write("password_locked", _admins(member.office), login_id=member.login_id, minutes=minutes)
 
 
-def device_activated(device: Device) -> None:
+def login_refused_device(actor: Actor, member: Membership) -> None:
+    """To the manager of the office: somebody knew a person's code and password, but came from no PC of theirs."""
+    assert member.office is not None
+    when = f"{calendar.japan(actor.at):%Y/%m/%d %H:%M}"
+    admins = _admins(member.office)
+    _write("login_refused_device", admins, login_id=member.login_id, at=when, address=actor.address)
+
+
+def device_requested(request: ActivationRequest, is_desk_told: bool) -> None:
+    """To the manager, that a confirmation code has come; and, unless nobody has to look at it, to the desk."""
+    facts = {"receipt_number": request.receipt_number, "slot": request.device.slot}
+    office, computer = request.device.office, request.computer_name
+    _write("device_requested", _admins(office), computer_name=computer, is_automatic=not is_desk_told, **facts)
+    if is_desk_told:
+        desk = [member.user for member in Membership.holding(None, "activate")]
+        _write("device_waiting", desk, office=office.name, request=request.uid, **facts)
+
+
+def device_returned(request: ActivationRequest) -> None:
+    """To the manager: the PC is not activated, and why."""
+    facts = {"receipt_number": request.receipt_number, "slot": request.device.slot, "reason": request.reason}
+    _write("device_returned", _admins(request.device.office), computer_name=request.computer_name, **facts)
+
+
+def device_activated(device: Device, computer_name: str = "") -> None:
     """To the manager: from now on the PC can connect."""
-    _write("device_activated", _admins(device.office), slot=device.slot)
+    _write("device_activated", _admins(device.office), slot=device.slot, computer_name=computer_name)
 
 
-def counter_opened(actor: Actor, office: Office) -> None:
-    """To the manager: somebody came to the office's download counter with the key of its letter."""
-    _write("counter_opened", _admins(office), at=f"{calendar.japan(actor.at):%Y/%m/%d %H:%M}", address=actor.address)
+def device_stopped(actor: Actor, device: Device, are_sessions_over: bool) -> None:
+    """To the manager: the PC can't connect any more. Nothing that was typed: a reason may name a person."""
+    facts = {"slot": device.slot, "by": _side(actor), "are_sessions_over": are_sessions_over}
+    _write("device_stopped", _admins(device.office), has_active=device.office.has_active_device(), **facts)
+
+
+def device_replaced(actor: Actor, device: Device) -> None:
+    """To the manager: another PC is to take the slot."""
+    facts = {"slot": device.slot, "by": _side(actor), "is_at_work": device.state == "active"}
+    _write("device_replaced", _admins(device.office), has_active=device.office.has_active_device(), **facts)
+
+
+def device_kept(actor: Actor, device: Device) -> None:
+    """To the manager: no other PC is to take the slot after all."""
+    _write("device_kept", _admins(device.office), slot=device.slot, by=_side(actor))
+
+
+def handover_asked(handover: Handover) -> None:
+    """To the 管理者 and to whoever is to succeed; of an emergency also to the clerks of whom one is to approve it."""
+    _tell_both("handover_asked", handover)
+    if not handover.is_planned:
+        others = Membership.holding(None, "register").where(Membership.user != handover.asked_by.user_id)
+        _write("handover_waiting", [member.user for member in others], office=handover.office.name)
+
+
+def handover_withdrawn(handover: Handover) -> None:
+    """To both: everything stays as it is."""
+    _tell_both("handover_withdrawn", handover, is_newcomer=handover.is_newcomer)
+
+
+def handover_done(handover: Handover) -> None:
+    """To both: who is the 管理者 from now on."""
+    _tell_both("handover_done", handover)
+
+
+def _tell_both(kind: str, handover: Handover, **facts: Any) -> None:
+    """No names: login IDs, which tell nothing to anybody else."""
+    sides = {"predecessor": handover.predecessor, "successor": handover.successor}
+    ids = {side: member.login_id for side, member in sides.items()}
+    facts |= {**ids, "office": handover.office.name, "is_planned": handover.is_planned}
+    for side, member in sides.items():
+        _write(kind, [User.get_by_id(member.user_id)], side=side, **facts)
+
+
+def _side(actor: Actor) -> str:
+    """Who did something to an office's PC, as its manager is told: never a name."""
+    if actor.membership is None:
+        return actor.label
+    if actor.office is not None:
+        return "事業所の管理者"
+    return "電子連携サービス事務局" if actor.membership.kind == "desk" else "基金事務局"
+
+
+def counter_opened(actor: Actor, office: Office, purpose: str = "download") -> None:
+    """To the manager: somebody came to a counter of the office (download, activate) with the key of its letter."""
+    at = f"{calendar.japan(actor.at):%Y/%m/%d %H:%M}"
+    _write("counter_opened", _admins(office), at=at, address=actor.address, purpose=purpose)
 
 
 def mail_changed(actor: Actor, member: Membership) -> None:

@@ -8,7 +8,21 @@ from typing import Any
 
 from peewee import Case, fn
 
-from exchange import calendar, intake, letters, lists, pickups, progress, roster
+from exchange import (
+    activation_facts,
+    activations,
+    calendar,
+    handovers,
+    installer_making,
+    intake,
+    letters,
+    lists,
+    pickups,
+    progress,
+    roster,
+    vpn,
+    vpn_orders,
+)
 from models import (
     FILING,
     STATEMENT,
@@ -89,21 +103,28 @@ def waiting(
     found = [replace(wait, until=_first_end(member, at)) if wait.key == "download" else wait for wait in found]
     if member.kind == "fund":
         found += _onboarding(held, at)
+    if "register" in held:
+        found.append(Waiting("handovers", handovers.waiting_for(member).count()))
+    if member.kind == "office_admin":
+        found.append(Waiting("returned_codes", len(activation_facts.sent_back(member.office))))
     if member.kind == "office_admin" or "staff" in held:
         found += _people(member, at)
     if "devices" in held:
         found.append(Waiting("installers", without_installer().count()))
     if "activate" in held:
-        found.append(Waiting("activate", Device.select().where(Device.state == "requested").count()))
+        found.append(Waiting("activate", activations.waiting().count()))
+    if held & {"activate", "devices"} and not vpn.provider().is_automatic:
+        found.append(Waiting("vpn_orders", vpn_orders.waiting().count()))
     found.append(Waiting("invitation", member.user.invitations().count()))
     return [wait for wait in found if wait.count]
 
 
 def without_installer(search: str = "") -> Any:
-    """Open offices with a slot that nobody has uploaded an installer for, by number. A PC that was once set up, or
-    whose installer was taken away and withdrawn since, doesn't wait for one.
+    """Open offices with a slot, or with a PC that gives way to another, that nobody has made an installer for, by
+    number. One whose installer was taken away and withdrawn since doesn't wait for another.
     """
-    return Office.open_ones(search).where(Office.id << Device.select(Device.office).where(Device.state == "vacant"))
+    waits = Device.select(Device.office).where(Device.id << installer_making.lacking())
+    return Office.open_ones(search).where(Office.id << waits)
 
 
 def offices_waiting(places: Sequence[Membership], tally: dict[lists.Key, int]) -> list[OfficeWaiting]:
@@ -195,7 +216,8 @@ def _people(member: Membership, at: datetime) -> list[Waiting]:
     """People in a state that the 管理者 (or whoever manages the fund's people) should look after, as their list has
     them. States are asked one by one, so only for those who may be in one.
     """
-    present = list(Membership.at(member.office).where(Membership.ended_at.is_null()))
+    here = Membership.at(member.office).where(Membership.ended_at.is_null())
+    present = list(here.where(Membership.id.not_in(handovers.before_approval())))  # for whom a letter will come
     found = Counter(roster.states(present, at))
     return [Waiting(state, found[state]) for state in PEOPLE]
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from database import db
+from equipment import Handover
 from exchange import accounts, archive_passwords, audit, credentials, onetime, outbox, permissions, throttle
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster, TooMany
@@ -60,6 +61,16 @@ def add_member(
     return newcomer
 
 
+def add_successor(actor: Actor, office: Office, login_id: str, name: str, kana: str, mail: str) -> Newcomer:
+    """Whoever is to become the 管理者 of an office, a 担当者 without words until then. He takes the place of somebody
+    who leaves, so the number of devices does not matter. Called by verbs, inside their transaction.
+    """
+    _require_free(office, login_id)
+    newcomer = _newcomer(actor, office, "staff", login_id, name, kana, mail, ())
+    audit.record(actor, "member.added", newcomer.membership.uid, office, login_id=login_id, kind="staff", words=[])
+    return newcomer
+
+
 def why_no_addition(office: Office, user: User | None = None) -> str | None:
     """Why the office can't have another user now, or None.
 
@@ -73,7 +84,8 @@ def why_no_addition(office: Office, user: User | None = None) -> str | None:
     return (
         f"利用者は、VPN接続が有効化された端末の台数（いま{devices}台）まで登録できます。いまの利用者は{users}名です"
         "（ほかの事業所の端末を使う社労士・税理士を除きます）。"
-        "追加するには、先に次の端末のVPN接続を有効化します。有効化については、基金事務局へご連絡ください。"
+        "追加するには、先に次の端末のVPN接続を有効化します。まだ使っていない端末や停止中の端末は、管理者が「端末」の画面の"
+        "「次にすること」に沿って進めます。利用台数を増やすときは、基金事務局へご連絡ください。"
     )
 
 
@@ -129,21 +141,13 @@ def answer(actor: Actor, member: Membership, accepts: bool) -> None:
     waiting = Membership.invited_at.is_null(False) & Membership.ended_at.is_null()
     with db.atomic():
         if accepts:
-            _drop_pending_mail(actor, mine)
+            # An address that one office asked for must not outlive the day on which another begins to rely on him.
+            accounts.drop_pending_mail(actor, mine)
         if Membership.update(**columns).where(Membership.id == member.id, waiting).execute() != 1:
             raise SomeoneWasFaster("この依頼は、取り下げられたか、すでに回答されています。")
         action = "member.accepted" if accepts else "member.declined"
         audit.record(actor, action, member.uid, member.office, login_id=member.login_id)
         outbox.invitation_answered(member, "accepted" if accepts else "declined")
-
-
-def _drop_pending_mail(actor: Actor, member: Membership) -> None:
-    """An address that one office asked for must not outlive the day on which another begins to rely on the person."""
-    user = User.get_by_id(member.user_id)
-    if user.pending_mail is not None:
-        User.update(pending_mail=None).where(User.id == user.id).execute()
-        onetime.void(user, "mail")
-        outbox.account_changed(actor, member, "確認待ちだったメールアドレスの変更の取り消し")
 
 
 def needs_office_setup(member: Membership) -> bool:
@@ -302,6 +306,6 @@ def _at_home_elsewhere(office: Office) -> Any:
 
 
 def _counted_users(office: Office) -> int:
-    members = Membership.select().where(_is_at(office))
+    members = Membership.select().where(_is_at(office), Membership.id.not_in(Handover.newcomers()))
     at_home = Membership.user << _at_home_elsewhere(office)
     return members.where((Membership.kind != "consultant") | ~at_home).count()

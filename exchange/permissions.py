@@ -19,7 +19,7 @@ OFFICE_WORDS = {
     "mail_notice": ("メール通知", "承認待ちや帳票配信などのお知らせをメールで受け取ります"),
 }
 FUND_WORDS = {
-    "register": ("登録", "事業所を登録し、お知らせを発行します"),
+    "register": ("登録", "事業所を登録し、お知らせを発行します。緊急のときは端末を停止します"),
     "prepare": ("作成", "帳票を作成します"),
     "check": ("承認", "作成された帳票を承認します"),
     "send": ("配信", "承認された帳票を事業所へ配信します"),
@@ -79,8 +79,15 @@ def refuse(actor: Actor, word: str, message: str = "") -> NoReturn:
     raise Forbidden(
         message
         or f"「{label(actor, word)}」の権限がないため、この操作はできません。"
-        "必要な場合は管理者に権限の追加を依頼してください。"
+        f"必要な場合は{_keeper(actor)}に権限の追加を依頼してください。"
     )
+
+
+def _keeper(actor: Actor) -> str:
+    """Who gives permissions to this actor."""
+    member = actor.membership
+    is_staff = member is not None and member.office_id is None
+    return "「職員の管理」を担当する方（「職員」の権限がある方）" if is_staff else "管理者"
 
 
 def require_admin(actor: Actor, office: Office) -> None:

@@ -4,10 +4,13 @@ from contextlib import suppress
 from datetime import date, datetime
 
 from database import db
-from exchange import audit, calendar, onetime, outbox, permissions, possible, sessions
+from equipment import Handover
+from exchange import audit, calendar, devices, onetime, outbox, permissions, possible, sessions
 from exchange.actors import Actor, system
 from exchange.errors import Refused, SomeoneWasFaster
-from models import Membership
+from models import ADMIN_SLOT, Device, Membership
+
+HANDOVER_OVER = "この引継ぎは、すでに終わっているか、取り下げられています。画面を更新して確かめてください。"
 
 
 def suspend(actor: Actor, member: Membership) -> None:
@@ -39,15 +42,55 @@ def end(actor: Actor, member: Membership) -> None:
 
 
 def _finish(actor: Actor, member: Membership) -> None:
-    _move(member, Membership.ended_at.is_null(), ended_at=actor.at)
-    _shut(actor, member)
     if member.invited_at is not None:
+        _move(member, Membership.ended_at.is_null(), ended_at=actor.at)
+        _shut(actor, member)
         audit.record(actor, "member.withdrawn", member.uid, member.office, login_id=member.login_id, cause="office")
         outbox.account_changed(actor, member, "利用の依頼の取り下げ")
         return
+    close(actor, member)
+    outbox.account_changed(actor, member, "利用の終了")
+    nomination = Handover.open_for(member)
+    if nomination is not None:
+        drop_nomination(actor, nomination, "ended")
+
+
+def close(actor: Actor, member: Membership) -> None:
+    """The place is over: its sessions and codes are dead. Called by verbs, inside their transaction; they tell the
+    person.
+    """
+    _move(member, Membership.ended_at.is_null(), ended_at=actor.at)
+    _shut(actor, member)
     facts = {"login_id": member.login_id, "kind": member.kind, "words": sorted(member.words())}
     audit.record(actor, "member.ended", member.uid, member.office, **facts)
-    outbox.account_changed(actor, member, "利用の終了")
+
+
+def drop_nomination(actor: Actor, handover: Handover, why: str = "withdrawn") -> None:
+    """A 引継ぎ comes to nothing, and with it the place that was made for it. Called by verbs, inside their transaction.
+
+    `why`: withdrawn; ended, with the successor's place; closed, with the contract.
+    What the successor has been given for a planned one opens nothing: the PC in the slot stays or, where none is at
+    work, another installer takes its place.
+    """
+    dropped = Handover.update(state="withdrawn", ended_at=actor.at).where(
+        Handover.id == handover.id, Handover.state == "open"
+    )
+    if dropped.execute() != 1:
+        raise SomeoneWasFaster(HANDOVER_OVER)
+    successor = Membership.get_by_id(handover.successor_id)
+    if handover.is_newcomer and successor.ended_at is None:
+        close(actor, successor)
+    audit.record(actor, "handover.withdrawn", handover.uid, handover.office, successor=successor.login_id, why=why)
+    if why == "closed":
+        return
+    outbox.handover_withdrawn(handover)
+    device = Device.in_slot(handover.office, ADMIN_SLOT)
+    if not handover.is_planned or device is None:
+        return
+    if device.state == "active":
+        devices.keep(actor, device)
+    else:
+        devices.give_way(actor, device, "管理者の引継ぎの取り下げ")
 
 
 def limit(actor: Actor, member: Membership, ends_on: date | None, before: date | None) -> bool:
@@ -66,6 +109,7 @@ def limit(actor: Actor, member: Membership, ends_on: date | None, before: date |
         return False
     was = Membership.ends_on.is_null() if before is None else Membership.ends_on == before
     with db.atomic():
+        possible.require_still(actor, "end", member)
         _move(member, Membership.ended_at.is_null() & was, ends_on=ends_on)
         facts = {"login_id": member.login_id, "before": _as_text(before), "after": _as_text(ends_on)}
         audit.record(actor, "member.limited", member.uid, member.office, **facts)

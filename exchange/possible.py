@@ -3,6 +3,7 @@
 Who may do it at all: permissions.acts.
 """
 
+from equipment import Handover
 from exchange import permissions
 from exchange.actors import Actor
 from exchange.errors import Refused
@@ -10,13 +11,18 @@ from models import Membership, Office
 
 ENDED = "利用が終了しています。"
 INVITED = "本人の承諾を待っています。"
-OF_ADMIN = "管理者の利用は停止・終了できません。管理者が交代するときは、基金事務局へご連絡ください。"
+OF_ADMIN = "管理者の利用は停止・終了できません。管理者が交代するときは、「管理者の引継ぎ」で手続きします。"
 OF_ONESELF = "ご自身に対しては行えません。ほかの方に依頼してください。"
 OWN_PASSWORD = "ご自身のパスワードは、「ご自身の登録」で変更してください。"  # noqa: S105 — a sentence
 WORKS_ELSEWHERE = (
     "ほかの事業所も担当している方のため、この事業所からは変更できません。"
     "本人が「利用者情報修正(ユーザ)」で変更するか、基金事務局へご連絡ください。"
 )
+SUCCEEDS = (
+    "基金事務局が、この方を後任とする管理者の交代の手続き中のため、事業所からは変更できません。"
+    "お心当たりのないときは、基金事務局へご連絡ください。"
+)
+OF_THE_OFFICE = ("edit", "reset", "drop_totp", "suspend", "end")  # what an office does to the accounts of its people
 
 
 def why_not(actor: Actor, act: str, member: Membership) -> str | None:
@@ -26,6 +32,8 @@ def why_not(actor: Actor, act: str, member: Membership) -> str | None:
         return ENDED
     if state == "invited" and act not in ("assign", "end"):
         return INVITED
+    if act in OF_THE_OFFICE and not is_own(actor, member) and _is_to_succeed(actor, member):
+        return SUCCEEDS
     if act in ("suspend", "end"):
         return _why_not_go(actor, member)
     if act == "reset" and actor.membership == member:
@@ -64,6 +72,12 @@ def require_still(actor: Actor, act: str, member: Membership) -> None:
 
 def is_own(actor: Actor, member: Membership) -> bool:
     return actor.membership is not None and actor.membership.user_id == member.user_id
+
+
+def _is_to_succeed(actor: Actor, member: Membership) -> bool:
+    """Whether the fund is about to put this person in the place of the very 管理者 who would change his account."""
+    nomination = Handover.open_for(member) if actor.office is not None else None
+    return nomination is not None and not nomination.is_planned
 
 
 def _is_shared(actor: Actor, member: Membership) -> bool:

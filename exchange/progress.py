@@ -14,103 +14,14 @@ from typing import Any
 from peewee import JOIN, Case, fn
 
 from database import utc_now
+from equipment import ActivationRequest, Handover, Installer
 from exchange import calendar, settings
-from models import AuditEntry, Device, Membership, Office, User
-from papers import Installer, Letter, LetterBatch, Registration
+from exchange.progress_kinds import KEYS, KINDS, NO_INSTALLER, REISSUE, REPRINT, RETURNED, Kind
+from models import ADMIN_SLOT, AuditEntry, Device, Membership, Office, User
+from papers import Letter, LetterBatch, Registration
 
-OFFICE, ADMIN, FUND, DESK = "事業所", "事業所の管理者", "基金事務局", "電子連携サービス事務局"
 LETTER_DAYS = 21  # from the 届出 to the letter, 約3週間 (guide §1-2)
 ACTIVATION_DAYS = 2  # business days from the confirmation code, 1～2営業日 (guide §4-1)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One of the eight steps. `todo`: what comes next while it is the step to be done; `advice`: what the office does
-    when it does not come about, `fund_advice` what the fund does.
-    """
-
-    key: str
-    label: str
-    waiting: str
-    who: str
-    todo: str
-    advice: str
-    fund_advice: str
-
-
-KINDS = (
-    Kind(
-        *("filed", "届出受付", "届出の受付待ち", OFFICE),
-        "「電子連携管理者登録届」を、基金事務局へ届け出ます。",
-        "届出の方法は、基金事務局へお尋ねください。",
-        "「届出受付」に、この事業所の届出があるか確かめてください。",
-    ),
-    Kind(
-        *("registered", "登録", "登録待ち", FUND),
-        "届出の内容を確かめて、登録します。",
-        "届け出た内容に誤りがあると、基金事務局からご連絡します。",
-        "「届出受付」で内容を確かめて、登録するか、差し戻してください。",
-    ),
-    Kind(
-        *("dispatched", "お知らせ発送", "お知らせの発送待ち", FUND),
-        "「管理者情報登録完了のお知らせ」を印刷し、事業所へ郵送します。",
-        "届出から3週間を過ぎても届かないときは、基金事務局へご連絡ください。",
-        "「お知らせの発行」で作成して印刷を確認し、発送日を入力してください。",
-    ),
-    Kind(
-        *("downloaded", "ダウンロード", "ダウンロード待ち", ADMIN),
-        "届いた「お知らせ」のダウンロードキーで、手順書とインストーラーをダウンロードします。",
-        "「お知らせ」が見当たらないときや、キーで開けないときは、再発行しますので、基金事務局へご連絡ください。"
-        "ファイルを保存できないときは、ウイルス対策ソフトが止めていないか、社内のシステム担当者にお尋ねください。",
-        "「お知らせ」が届いているか、事業所に確かめてください。届いていないときは、住所を確かめて、再発行してください。",
-    ),
-    Kind(
-        *("requested", "確認コード", "確認コードの送信待ち", ADMIN),
-        "パソコンにVPNソフトウェアをインストールし、表示された確認コードを送信します。",
-        "インストールや送信ができないときは、エラーの表示を控えて、基金事務局へご連絡ください。",
-        "インストールで困っていないか、事業所に確かめてください。必要なら、サービス事務局に遠隔サポートを依頼します。",
-    ),
-    Kind(
-        *("activated", "有効化", "有効化待ち", DESK),
-        "端末のVPN接続を有効化し、事業所の管理者にメールで知らせます。",
-        "2営業日を過ぎてもメールが届かないときは、迷惑メールに入っていないか確かめてから、基金事務局へご連絡ください。",
-        "電子連携サービス事務局に、有効化の状況を確かめてください。",
-    ),
-    Kind(
-        *("logged_in", "初回ログイン", "初回ログイン待ち", ADMIN),
-        "VPN接続を始めて、ワンタイムパスワードと「お知らせ」の初期パスワードでログインします。",
-        "初期パスワードは発行から30日で使えなくなります。期限が過ぎたときや見当たらないときは、再発行しますので、"
-        "基金事務局へご連絡ください。",
-        "初期パスワードの期限（発行から30日）が過ぎていないか確かめ、過ぎているときは「お知らせ」を再発行してください。",
-    ),
-    Kind(
-        *("ready", "登録完了", "利用者情報の登録待ち", ADMIN),
-        "圧縮パスワードとご自身のログインパスワードを登録して、初期設定を終えます。",
-        "登録の画面で困ったときは、画面の下の問い合わせ先へご連絡ください。",
-        "管理者が初回の登録を途中でやめていないか、事業所に確かめてください。",
-    ),
-)
-KEYS = tuple(kind.key for kind in KINDS)
-# What stands in a step's place: the letter once more, ordered already or not, and a counter that has nothing to give.
-REPRINT = Kind(
-    *("dispatched", "お知らせ発送", "再発行の印刷待ち", FUND),
-    "再発行する「管理者情報登録完了のお知らせ」を印刷し、事業所へ郵送します。",
-    "前の「お知らせ」のキーとパスワードは使えません。新しい「お知らせ」が届かないときは、基金事務局へご連絡ください。",
-    "「お知らせの発行」で印刷を確認し、発送日を入力してください。",
-)
-REISSUE = Kind(
-    *("dispatched", "お知らせ発送", "お知らせの再発行待ち", FUND),
-    "「管理者情報登録完了のお知らせ」をもう一度作成して印刷し、事業所へ郵送します。",
-    REPRINT.advice,
-    "使える「お知らせ」がありません。「お知らせの発行」で作成して印刷を確認し、発送日を入力してください。",
-)
-NO_INSTALLER = Kind(
-    *("downloaded", "ダウンロード", "インストーラーの登録待ち", DESK),
-    "端末 01 のインストーラーを登録します。",
-    "インストーラーが登録されると、届いた「お知らせ」のダウンロードキーでダウンロードできます。"
-    "お急ぎのときは、基金事務局へご連絡ください。",
-    "電子連携サービス事務局に、インストーラーの登録の状況を確かめてください。",
-)
 DONE = "done"  # where an office stands that has done everything
 
 # Whatever shows that a step is done → that step.
@@ -161,6 +72,11 @@ class Progress:
     since: date
     today: date
     limit: int
+
+    @property
+    def is_again(self) -> bool:
+        """Whether an earlier step is done once more behind later ones: those were done with the letter before."""
+        return self.now is not None and any(step.state == "done" for step in self.steps[self.number :])
 
     @property
     def days(self) -> int:
@@ -240,7 +156,7 @@ def _without_letter() -> Any:
     """
     newest = Letter.select(fn.MAX(Letter.id)).where(Letter.voided_at.is_null()).group_by(Letter.office)
     unsent = Letter.select(Letter.office).join(LetterBatch).where(LetterBatch.dispatched_on.is_null())
-    came = (AuditEntry.action == "download.opened") | (
+    came = (AuditEntry.action << ("download.opened", "activate.opened")) | (
         (AuditEntry.action == "login.succeeded") & (AuditEntry.membership == Membership.id)
     )
     used = AuditEntry.select().where(AuditEntry.office == Office.id, came, AuditEntry.at >= Office.secrets_issued_at)
@@ -251,7 +167,7 @@ def _without_letter() -> Any:
         .switch(Membership)
         .join(Office)
         .where(Membership.kind == "office_admin", Membership.ended_at.is_null(), User.is_initial_password)
-        .where(Office.download_key_hash.is_null() | is_lying)
+        .where(Office.download_key_hash.is_null() | is_lying, Office.id.not_in(Handover.without_letter()))
     )
 
 
@@ -278,7 +194,8 @@ def _progress(office: Office, known: "_Known", today: date, limit: int) -> Progr
     for at, kind in enumerate(KINDS):
         if at == now:
             kind = again or known.in_place_of(kind, office)
-            made.append(Step(kind, "now", None, None if again else _expected(kind.key, days)))
+            is_again = again is not None or kind is RETURNED
+            made.append(Step(kind, "now", None, None if is_again else _expected(kind.key, days)))
         elif at <= last:
             made.append(Step(kind, "done", days.get(kind.key)))
         else:
@@ -330,6 +247,8 @@ class _Known:
 
     def in_place_of(self, kind: Kind, office: Office) -> Kind:
         """What is to be done at this step by this office."""
+        if kind.key == "activated" and office.id in self._returned:
+            return RETURNED
         return NO_INSTALLER if kind.key == "downloaded" and office.id not in self._has_installer else kind
 
     def _add(self, office: int, key: str, at: datetime | date | None) -> None:
@@ -379,8 +298,15 @@ class _Known:
             self._letters_changed[id] = calendar.day(Letter.voided_at.python_value(at))
             if count:
                 self._ordered.add(id)
-        there = Installer.select(Device.office).join(Device).where(Installer.withdrawn_at.is_null(), Device.slot == 1)
+        there = (
+            Installer.select(Device.office)
+            .join(Device)
+            .where(Installer.withdrawn_at.is_null(), Device.slot == ADMIN_SLOT)
+        )
         self._has_installer = {id for (id,) in _grouped(there, Device.office, ids)}
+        newest = _grouped(ActivationRequest.select(fn.MAX(ActivationRequest.id)).join(Device), Device.office, ids)
+        back = ActivationRequest.select(Device.office).join(Device).where(ActivationRequest.state == "returned")
+        self._returned = {id for (id,) in back.where(ActivationRequest.id << newest).tuples()}
 
 
 def _first(row: Any, moment: Any, ids: Collection[int], *conditions: Any) -> list[tuple[int, datetime]]:

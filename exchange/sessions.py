@@ -4,15 +4,15 @@ lives.
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 from database import db
-from exchange import audit, credentials, onetime, outbox, throttle
+from exchange import audit, credentials, onetime, outbox, throttle, tunnel_logins, tunnels, vpn
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster, TooMany
-from models import AuditEntry, LoginSession, Membership, User
+from models import AuditEntry, Device, LoginSession, Membership, User
 
 ABSOLUTE = timedelta(minutes=90)
 IDLE = timedelta(minutes=30)
@@ -39,10 +39,6 @@ WRONG_STAFF = (
 )
 LOCKED = "続けて間違えたため、ログインを30分間停止しています。お急ぎの場合は管理者または基金事務局へご連絡ください。"
 CROWDED = "短い時間に何度も操作されたため、受け付けを止めています。10分ほど待ってからお試しください。"
-NO_DEVICE = (
-    "この事業所には、VPN接続が有効化された端末がまだありません。有効化は確認コードの送信後1～2営業日で終わり、"
-    "管理者あてにメールでお知らせします。メールが届いてからもう一度ログインしてください。"
-)
 INITIAL_LAPSED = "初期パスワードの有効期間（30日）が過ぎています。基金事務局または管理者に再発行を依頼してください。"
 
 
@@ -54,7 +50,7 @@ class NoDevice(Refused):
 
 @dataclass(frozen=True)
 class Ended:
-    """A session that is over, and why: logout, idle, absolute, newer, ended or password."""
+    """A session that is over, and why: logout, idle, absolute, newer, ended, password or device."""
 
     why: str
 
@@ -138,9 +134,15 @@ def pass_password(actor: Actor, session: LoginSession, login_id: str, password: 
         _refuse_password(actor, member, WRONG_PASSWORD)
     throttle.clear("password", member.user.uid)
     _require_usable(actor, member)
+    actor = replace(actor, device=tunnel_logins.device_for(actor, member))
+    return _let_in(actor, member)
+
+
+def _let_in(actor: Actor, member: Membership) -> str:
     with db.atomic():
         end_all(actor, member.user, "newer")
         token = _start(actor, member, "in")
+        _note_use(actor.device, actor.at)
         audit.record(actor, "login.succeeded", member.user.uid, kind=member.kind)
     return token
 
@@ -161,11 +163,7 @@ def log_in_staff(actor: Actor, login_id: str, password: str, code: str) -> str:
     throttle.clear_here("staff", login_id, actor.address)
     actor = _as(actor, member)
     _require_living_password(actor, member)
-    with db.atomic():
-        end_all(actor, member.user, "newer")
-        token = _start(actor, member, "in")
-        audit.record(actor, "login.succeeded", member.user.uid, kind=member.kind)
-    return token
+    return _let_in(actor, member)
 
 
 def _is_staff_code_right(actor: Actor, member: Membership, typed: str) -> bool:
@@ -177,7 +175,7 @@ def _is_staff_code_right(actor: Actor, member: Membership, typed: str) -> bool:
 
 def _refuse_staff(actor: Actor, login_id: str, member: Membership | None) -> NoReturn:
     with db.atomic():
-        audit.record(actor, "login.refused", member.user.uid if member else "", why="staff")
+        audit.record(actor, "login.refused", member.user.uid if member else "", why="staff", device="")
     if member:
         _tell_of_lock(actor, member, "staff", login_id)
     raise Refused(WRONG_STAFF)
@@ -232,23 +230,61 @@ def switch(actor: Actor, session: LoginSession, member: Membership) -> str:
     return token
 
 
-def resume(token: str, stage: str, at: datetime) -> LoginSession | Ended | None:
+def resume(token: str, stage: str, at: datetime, address: str | None = None) -> LoginSession | Ended | None:
     """The session behind a cookie's token, with its people loaded; Ended with the reason; None for a token that never
     was.
+
+    `address`: where the cookie came from; a session that began on a known PC goes on there alone.
     """
     session = LoginSession.with_people().where(LoginSession.token_hash == _hash(token)).first()
     if session is None or session.stage != stage:
         return None
     if session.ended_at is not None:
         return Ended(session.ended_because)
-    why = _why_over(session, at)
+    why = _why_over(session, at) or ("device" if _has_left_device(session, address) else None)
     if why is not None:
         _end(session, why, at)
         return Ended(why)
     if at - session.seen_at >= TOUCH_EVERY:
-        LoginSession.update(seen_at=at).where(LoginSession.id == session.id).execute()
-        session.seen_at = at
+        return _touched(session, at)
     return session
+
+
+def _touched(session: LoginSession, at: datetime) -> LoginSession | Ended:
+    """It goes on, unless its address belongs to another PC's tunnel by now; one request in TOUCH_EVERY looks."""
+    touched = LoginSession.update(seen_at=at).where(
+        LoginSession.id == session.id, LoginSession.seen_at == session.seen_at
+    )
+    if touched.execute() == 1:
+        if _is_address_of_another(session):
+            _end(session, "device", at)
+            return Ended("device")
+        _note_use(session.device, at)
+    session.seen_at = at
+    return session
+
+
+def _is_address_of_another(session: LoginSession) -> bool:
+    """The VPN server gives addresses that are free to whoever comes next. What it doesn't say ends nothing."""
+    if session.device is None or not vpn.provider().is_automatic:
+        return False
+    try:
+        device = tunnels.device_at(session.address)
+    except vpn.Unreachable:
+        return False
+    return device is not None and device != session.device
+
+
+def _has_left_device(session: LoginSession, address: str | None) -> bool:
+    """Whether the session's PC was stopped, or its tunnel is another by now."""
+    if session.device is None:
+        return False
+    return session.device.state != "active" or address not in (None, session.address)
+
+
+def _note_use(device: Device | None, at: datetime) -> None:
+    if device is not None:
+        Device.update(seen_at=at).where(Device.id == device.id).execute()
 
 
 def ends_at(session: LoginSession) -> datetime:
@@ -272,9 +308,14 @@ def end_all(actor: Actor, user: User, why: str, but: LoginSession | None = None)
 
 
 def end_at(actor: Actor, member: Membership) -> None:
-    """End the sessions at one place of a person; called by verbs, inside their transaction."""
+    """End the sessions at one place of a person, and those of the person on that office's PCs; called by verbs, inside
+    their transaction.
+    """
+    theirs = Device.select(Device.id).where(Device.office == member.office_id)
+    mine = Membership.select(Membership.id).where(Membership.user == member.user_id)
+    is_on_theirs = (LoginSession.membership << mine) & (LoginSession.device << theirs)
     LoginSession.update(ended_at=actor.at, ended_because="ended").where(
-        LoginSession.membership == member, LoginSession.ended_at.is_null()
+        (LoginSession.membership == member) | is_on_theirs, LoginSession.ended_at.is_null()
     ).execute()
 
 
@@ -285,7 +326,7 @@ def sweep(at: datetime) -> None:
 
 def _refuse_password(actor: Actor, member: Membership, sentence: str) -> NoReturn:
     with db.atomic():
-        audit.record(actor, "login.refused", member.user.uid, why="password")
+        audit.record(actor, "login.refused", member.user.uid, why="password", device="")
         is_locked = throttle.is_spent("password", member.user.uid, actor.at)
         if is_locked:
             audit.record(actor, "login.locked", member.user.uid, minutes=_lock_minutes("password"))
@@ -298,7 +339,7 @@ def _require_usable(actor: Actor, member: Membership) -> None:
     # A device serves the person at all of his offices.
     if not any(place.office.has_active_device() for place in member.user.places() if place.office):
         _log_refusal(actor, member, "no active device")
-        raise NoDevice(NO_DEVICE)
+        raise NoDevice(tunnel_logins.why_no_device(member))
 
 
 def _require_living_password(actor: Actor, member: Membership) -> None:
@@ -310,7 +351,7 @@ def _require_living_password(actor: Actor, member: Membership) -> None:
 
 def _log_refusal(actor: Actor, member: Membership, why: str) -> None:
     with db.atomic():
-        audit.record(actor, "login.refused", member.user.uid, why=why)
+        audit.record(actor, "login.refused", member.user.uid, why=why, device="")
 
 
 def _why_over(session: LoginSession, at: datetime) -> str | None:

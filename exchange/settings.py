@@ -10,6 +10,7 @@ from models import Setting
 SHOWN, NOTICE, LOGIN, DOCUMENTS = "基金の表示", "お知らせ", "ログイン", "届書と帳票"
 LETTERS = "お知らせの書面"
 HELP, COUNTER, ONBOARDING = "ヘルプの画面", "ダウンロードの窓口", "導入"
+HOURS = "サービスの時間"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,22 @@ DECLARED: dict[str, Declared] = {
         (1, 365),
         "日",
     ),
+    "auto_activate": Declared(
+        *(bool, False, ONBOARDING, "確認コードの検査に問題がないときは、自動で有効化する"),
+        "VPNサーバーと接続している場合だけ働きます。チェックを外しているあいだは、電子連携サービス事務局が1件ずつ有効化します。",
+    ),
+    "hours_limited": Declared(
+        *(bool, False, HOURS, "サービスの時間を限る"),
+        "チェックを入れると、事業所の画面を、平日の決めた時間だけ開きます。土日・祝日・年末年始は閉じます。"
+        "基金と電子連携サービス事務局の画面は、いつでも開きます。",
+    ),
+    "hours_from": Declared(*(int, 8, HOURS, "開く時刻"), "この時刻から、事業所の方がログインできます。", (0, 23), "時"),
+    "hours_to": Declared(
+        *(int, 20, HOURS, "閉じる時刻"),
+        "この時刻に、事業所の画面を閉じます。開く時刻より後の時刻にしてください。",
+        (1, 24),
+        "時",
+    ),
     "download_tip": Declared(
         *(str, "2台目以降の端末用のインストーラーは、事業所で決められた方法でその端末へ移してください。"),
         *(COUNTER, "ダウンロードリストに添える案内"),
@@ -107,8 +124,8 @@ DECLARED: dict[str, Declared] = {
     ),
     "vpn_host": Declared(
         *(str, "", HELP, "VPNサーバーのアドレス"),
-        "事業所のシステム担当者への案内に表示します。ホスト名かIPアドレスを書きます。"
-        "空欄のあいだは、基金に尋ねるよう案内します。",
+        "インストーラーに入れる接続先です。事業所のシステム担当者への案内にも表示します。ホスト名かIPアドレスを書きます。"
+        "空欄のあいだは、インストーラーを作れません。",
         longest=100,
     ),
     "vpn_ports": Declared(
@@ -193,6 +210,16 @@ def problem(key: str, value: Any) -> str | None:
         return "空欄にはできません。入力してください。"
     if declared.longest and len(value) > declared.longest:
         return f"{declared.longest}文字までで入力してください。今は{len(value)}文字あります。"
+    return None
+
+
+def clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Which setting does not go together with another, and why, as a sentence; None if all of them do.
+
+    `values`: every setting, each with a value that it can take.
+    """
+    if values["hours_from"] >= values["hours_to"]:
+        return "hours_to", f"開く時刻（{values['hours_from']}時）より後の時刻を入力してください。"
     return None
 
 

@@ -33,6 +33,7 @@ LIMITS = {
     "staff_total": Limit(50, timedelta(minutes=30)),  # and from all of them: a stranger can't lock a clerk out alone
     "totp": Limit(5, timedelta(minutes=30)),  # wrong authenticator codes of one office member from one network,
     "totp_total": Limit(50, timedelta(minutes=30)),  # and from all of them
+    "refused_device": Limit(1, timedelta(hours=1)),  # mails to one office about logins from foreign devices
     "mail_code": Limit(5, timedelta(minutes=30)),  # wrong codes for a changed address
     "unlock": Limit(5, timedelta(days=1)),  # locks of one member taken away before their time
     "mail_again": Limit(3, timedelta(minutes=15)),  # codes sent to an address that is to be confirmed
@@ -42,6 +43,8 @@ LIMITS = {
     "download": Limit(10, timedelta(minutes=30)),  # wrong keys for one contract number from one network,
     "download_total": Limit(50, timedelta(minutes=30)),  # and from all of them
     "download_address": Limit(60, timedelta(minutes=10)),  # tries at the download counter from one network
+    "activate": Limit(60, timedelta(hours=1)),  # confirmation codes sent to one office's counter from one network,
+    "activate_total": Limit(120, timedelta(days=1)),  # and from all of them
 }
 
 LONGEST_LOCK = timedelta(minutes=30)  # of the limits that are counted by network

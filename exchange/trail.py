@@ -40,8 +40,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     FILING: (*_of("filing"), SENT_WHOLE),
     STATEMENT: (*_of("statement"), SENT_WHOLE),
-    "device": _of("device"),
-    "onboarding": _of("registrations", "registration", "letters", "letter", "download", "document", "installer"),
+    "device": _of("device", "vpn", "handover", "activate"),
+    "onboarding": (
+        *_of("registrations", "registration", "letters", "letter"),
+        *_of("download", "download_key", "document", "installer"),
+    ),
     "setup": tuple(action for action in _of("fund", "settings", "office") if action != "office.switched"),
     "audit": _of("audit"),
 }
@@ -99,8 +102,12 @@ def with_documents(viewer: Membership, entries: Iterable[AuditEntry]) -> list[Ro
 
 
 def facts(entry: AuditEntry, viewer: Membership) -> dict[str, Any]:
-    """An entry's facts, as far as this person may read them: the desk never what a document says."""
+    """An entry's facts, as far as this person may read them: the desk never what a document says, an office never
+    which PC of another one it was.
+    """
     told = entry.details
+    if not viewer.is_staff:
+        told.pop("device", None)  # of a login that came from it
     if viewer.kind == "desk":
         told.pop("reason", None)  # of 差戻し or 不受理, in which people quote the document
     return told

@@ -14,7 +14,7 @@ from exchange.errors import Refused
 from models import Office
 from papers import Invitation, Visit
 
-LIVES = {"download": timedelta(minutes=30), "registration": timedelta(hours=24)}
+LIVES = {"download": timedelta(minutes=30), "activate": timedelta(minutes=30), "registration": timedelta(hours=24)}
 OVER = "窓口は閉じています。時間がたったか、「お知らせ」が再発行されました。窓口を開き直してください。"
 
 

@@ -7,7 +7,7 @@ missing=()
 needs() { # command, Debian package
     command -v "$1" >/dev/null 2>&1 || missing+=("$2")
 }
-needs chromium chromium
+needs chromium-headless-shell chromium-headless-shell # lighter than the whole browser, which serves as well
 needs 7zz 7zip
 needs zip zip
 needs unzip unzip
@@ -15,6 +15,19 @@ needs strace strace
 needs nginx nginx-light
 needs pdftotext poppler-utils
 needs zbarimg zbar-tools
+needs makensis nsis
+needs osslsigncode osslsigncode
+[ -x /usr/lib/wine/wine64 ] || missing+=(wine64)
+program() { # place off the path, Debian package
+    [ -x "$1" ] || missing+=("$2")
+}
+program /usr/libexec/softether/vpnserver/vpnserver softether-vpnserver
+program /usr/libexec/softether/vpnclient/vpnclient softether-vpnclient
+needs vpncmd softether-vpncmd
+needs busybox busybox
+needs ip iproute2
+program /usr/sbin/nft nftables
+program /usr/sbin/dnsmasq dnsmasq-base
 library() { # of /usr/lib, Debian package
     compgen -G "/usr/lib/*/$1.so.0" >/dev/null || missing+=("$2")
 }

@@ -12,6 +12,7 @@ from app import create_app
 from database import db
 from exchange import installation
 from tests.people import Browser, Cast
+from tests.wine import machine, pc  # noqa: F401 — fixtures
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +35,11 @@ def instance(staged: tuple[Path, dict], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(instance: Path) -> Iterator[Flask]:
-    """The site on a fresh copy, with the database open for the test itself; it writes mails to instance/mail."""
-    app = create_app({"INSTANCE": instance, "TESTING": True})
+    """The site on a fresh copy, with the database open for the test itself; it writes mails to instance/mail.
+
+    It builds no installers, as on a machine without makensis: tests that are about them take the site with it.
+    """
+    app = create_app({"INSTANCE": instance, "TESTING": True, "MAKENSIS": ""})
     with db.connection_context():
         yield app
     db.close()

@@ -19,6 +19,7 @@ KNOWN_WORDS = {
     *("VPN_NETWORKS", "STAFF_NETWORKS", "QR", "Google", "Microsoft", "Authenticator"),
     *("Chrome", "Edge", "SmartScreen", "SoftEther", "HTTPS", "TLS", "TCP", "DNS", "IP", "URL", "JIS", "WCAG", "AA"),
     *("Cookie", "JavaScript", "Excel", "Mac", "OS", "Defender", "Chromium"),
+    *("XXXXXX", "txt", "USB"),  # 確認コード(XXXXXX).txt, and how it gets to another PC
     *("exe", "setup", "AB", "XY"),  # setup.….exe; what the download counter shows of ABC商事 and XYZ工業
 }
 

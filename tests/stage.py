@@ -16,6 +16,7 @@ from werkzeug.routing import Rule
 from app import create_app
 from blueprints import auth, counters
 from database import db, today, utc_now
+from equipment import Handover, Installer
 from exchange import (
     archive_passwords,
     documents,
@@ -30,12 +31,15 @@ from exchange import (
     sessions,
     vault,
     visits,
+    vpn_orders,
 )
 from exchange.actors import Actor, command_line
 from exchange.permissions import FUND_WORDS, OFFICE_WORDS
 from exchange.registration_file import RegistrationFile, Row
 from models import Device, Grant, Membership, Office, StoredObject, Transfer, User
-from papers import Document, Installer, Letter, LetterBatch
+from papers import Document, Letter, LetterBatch
+from tests.exchange import activating
+from tests.exchange.codes import built
 from tests.people import Browser, Cast, aes_zip, filing, inspect, statement, uploads
 
 FOREIGN_PASSWORD = "Foreign#Archive#2026"
@@ -48,9 +52,10 @@ OF_ABC = ("taro", "jun", "hanako", "wordless", *ONE_WORD)  # hanako works at XYZ
 OF_FUND = ("kiku", "ume", "clerk", *FUND_ONE_WORD)
 OF_DESK = ("dai", "desk_unlock")
 KEYS = ("key_abc", "key_xyz")  # strangers who have opened the download counter of ABC商事, of XYZ工業
-PRINCIPALS = ("stranger", *KEYS, "code_passed", *GATED, *OF_ABC, *OF_FUND, *OF_DESK, *OVER)
+SENDERS = ("sends_abc", "sends_xyz")  # strangers who have opened the counter for confirmation codes
+PRINCIPALS = ("stranger", *KEYS, *SENDERS, "code_passed", *GATED, *OF_ABC, *OF_FUND, *OF_DESK, *OVER)
 ONE_OF_EACH = (
-    *("stranger", "key_abc", "code_passed", *GATED, "taro", "hanako", "wordless"),
+    *("stranger", "key_abc", "sends_abc", "code_passed", *GATED, "taro", "hanako", "wordless"),
     *("kiku", "clerk", "fund_staff", "fund_register", "dai", "disabled"),
 )
 A_FEW = ("stranger", "key_abc", "fresh", "taro", "kiku", "dai")
@@ -96,8 +101,9 @@ class Stage:
         """That principal's browser. The sessions of those whose time is over began before it was."""
         if name == "stranger":
             return Browser(self.app)
-        if name in KEYS:
-            return self._at_counter(self.cast.abc if name == "key_abc" else self.cast.xyz)
+        if name in (*KEYS, *SENDERS):
+            office = self.cast.abc if name.endswith("abc") else self.cast.xyz
+            return self._at_counter(office, "download" if name in KEYS else "activate")
         if name == "code_passed":
             return self._code_passed()
         return Browser(self.app, self.members[name])
@@ -108,13 +114,13 @@ class Stage:
             cookie[auth.CODE_TOKEN] = sessions._start(Actor(taro, address="127.0.0.1"), taro, "code")
         return browser
 
-    def _at_counter(self, office: Office) -> Browser:
+    def _at_counter(self, office: Office, purpose: str) -> Browser:
         browser = Browser(self.app)
         with db.atomic():
-            actor = Actor(address="127.0.0.1", label=counters.LABELS["download"])
-            token = visits.begin(actor, "download", office)
+            actor = Actor(address="127.0.0.1", label=counters.LABELS[purpose])
+            token = visits.begin(actor, purpose, office)
         with browser.client.session_transaction() as cookie:
-            cookie[counters._key("download")] = token
+            cookie[counters._key(purpose)] = token
         return browser
 
     def holds(self, name: str, word: str) -> bool:
@@ -128,7 +134,8 @@ class Stage:
 def opened(staged: tuple[Path, dict], folder: Path, **config: Any) -> Iterator[Stage]:
     """A stage in its own copy of the installation, for tests that share one."""
     shutil.copytree(staged[0], folder)
-    app = create_app({"INSTANCE": folder, "TESTING": True, **config})
+    # Nothing is built on a stage; with or without makensis on the machine its pages say the same.
+    app = create_app({"INSTANCE": folder, "TESTING": True, "MAKENSIS": "true", **config})
     with db.connection_context():
         yield build(app, Cast(staged[1]))
     db.close()
@@ -156,6 +163,12 @@ def build(app: Flask, cast: Cast) -> Stage:
     _add_registrations(stage)
     stage.others["invitations"] = invitations.invite(cast.kiku, "案内先株式会社", "soumu@invited.example")
     _add_offers(stage)
+    _add_activations(stage)
+    taro, target = members["taro"], members["target"]
+    stage.others["handovers"] = Handover.create(
+        office=cast.abc, kind="planned", predecessor=taro, successor=target, asked_by=taro
+    )
+    Device.update(replaced_at=utc_now()).where(Device.office == cast.abc, Device.slot << (1, 2)).execute()
     for slot in range(4, 40):  # room for another user
         Device.create(office=cast.abc, slot=slot, state="active")
     return stage
@@ -171,6 +184,16 @@ def _add_offers(stage: Stage) -> None:
         stored = _stored(b"MZ of " + office.uid.encode())
         installer = Installer.create(device=Device.in_slot(office, 1), stored=stored, uploaded_at=utc_now())
         stage.others.setdefault("installer", installer)
+    again = {"device": Device.in_slot(abc, 2), "stored": _stored(b"MZ made elsewhere")}
+    stage.others["activations.by_hand"] = Installer.create(**again, uploaded_at=utc_now(), fetched_at=utc_now())
+
+
+def _add_activations(stage: Stage) -> None:
+    """A confirmation code that waits for the desk, and a PC that the VPN server is to shut out."""
+    xyz = stage.cast.xyz
+    stage.others["activations"] = activating.sends(built(xyz, 2))
+    with db.atomic():
+        stage.others["activations.complete"] = vpn_orders.ask(stage.cast.dai, Device.in_slot(xyz, 1), is_on=False)
 
 
 def _document(stage: Stage, label: str, *offices: Office) -> Document:
@@ -325,7 +348,7 @@ def address(stage: Stage, route: str, rule: Rule, uid: str | None = None) -> str
         "noun": route.partition("/")[2],
         "word": "cancel",
         "number": 0,
-        "slot": 1,
+        "slot": 2 if route.startswith(("devices.", "activations.")) else 1,  # slot 1 of ABC商事 is being handed over
         "row_uid": stage.others["row"].uid,
         "name": route.partition("/")[2] or "20261123-000000-000000-00000000.eml",
         "filename": "app.css",

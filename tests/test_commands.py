@@ -13,7 +13,7 @@ from flask import Flask
 
 from app import create_app
 from database import db
-from exchange import credentials, fund, permissions, registration_file, vault
+from exchange import credentials, fund, permissions, registration_file, settings, vault
 from exchange.actors import command_line
 from models import AuditEntry, Membership, Office, StoredObject, Transfer, User
 from tests.people import Browser, Cast, aes_zip, filing, received, statement
@@ -75,6 +75,12 @@ def test_setup_asks_for_what_is_not_told(empty: Flask) -> None:
     made = run(empty, "setup", given="試験企業年金基金\n業務課\n基金　花子\nkikinHana\nhana@fund.example\n")
     assert made.exit_code == 0
     assert Membership.staff_at_door("kikinHana") is not None
+
+
+def test_setup_begins_with_limited_hours_and_says_so(empty: Flask) -> None:
+    made = run(empty, "setup", *SETUP, "--mail", "hana@fund.example")
+    assert settings.get("hours_limited") is True
+    assert "平日 8:00～20:00に開きます" in made.output
 
 
 def test_setup_is_done_once(empty: Flask) -> None:

@@ -1,4 +1,4 @@
-"""The migrations make the database that models.py and papers.py describe, and stay as they were when those move on."""
+"""The migrations make the database that the files of rows describe, and stay as they were when those move on."""
 
 import ast
 import os
@@ -14,7 +14,7 @@ import pytest
 from playhouse.migrations import Runner
 
 import database
-import papers
+import equipment
 from database import PRAGMAS, db
 from exchange import installation
 from exchange.errors import NotConfigured
@@ -43,8 +43,8 @@ def schema_of(database: peewee.SqliteDatabase, but: str = "") -> Schema:
 def created(tmp_path: Path) -> Iterator[peewee.SqliteDatabase]:
     """A database made from the models themselves."""
     database = peewee.SqliteDatabase(tmp_path / "created.sqlite")
-    with database.bind_ctx(papers.ALL), database.connection_context():
-        database.create_tables(papers.ALL)
+    with database.bind_ctx(equipment.ALL), database.connection_context():
+        database.create_tables(equipment.ALL)
         yield database
     database.close()
 
@@ -61,7 +61,7 @@ def migrated(tmp_path: Path) -> Iterator[peewee.SqliteDatabase]:
 
 def history_of(database: peewee.SqliteDatabase) -> str:
     """The table in which the migrations keep what was applied."""
-    (extra,) = set(database.get_tables()) - {model._meta.table_name for model in papers.ALL}
+    (extra,) = set(database.get_tables()) - {model._meta.table_name for model in equipment.ALL}
     return extra
 
 
@@ -79,9 +79,11 @@ def test_a_column_without_its_migration_would_be_noticed(tmp_path: Path, migrate
         .replace("    file_name = CharField()\n", "    file_name = CharField()\n    colour = CharField(null=True)\n")
     )
     (tmp_path / "models.py").write_text(source)
-    for name in ("database.py", "papers.py"):
+    for name in ("database.py", "papers.py", "equipment.py"):
         shutil.copy(ROOT / name, tmp_path)
-    make = "import database, papers, sys; database.open_database(sys.argv[1]); database.db.create_tables(papers.ALL)"
+    make = (
+        "import database, equipment, sys; database.open_database(sys.argv[1]); database.db.create_tables(equipment.ALL)"
+    )
     subprocess.run([sys.executable, "-c", make, tmp_path / "copy.sqlite"], cwd=tmp_path, check=True, timeout=30)
     copy = peewee.SqliteDatabase(tmp_path / "copy.sqlite")
     with copy.connection_context():
@@ -103,7 +105,7 @@ def test_migrations_do_not_import_our_own_code() -> None:
 
 
 def test_every_table_of_the_models_is_in_all() -> None:
-    assert set(database.Record.__subclasses__()) == set(papers.ALL)
+    assert set(database.Record.__subclasses__()) == set(equipment.ALL)
 
 
 def test_a_new_installation_offers_the_kinds_of_the_guide(cast: Cast) -> None:

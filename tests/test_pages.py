@@ -126,6 +126,9 @@ FORMS = {
     "/admin/users/link": "taro",
     "/admin/users/{target}/profile": "taro",
     "/download/": "stranger",
+    "/activate/": "stranger",
+    "/activate/request": "sends_abc",
+    "/admin/activations/{activation}/return": "dai",
     "/registration/opening": "stranger",
     "/admin/registrations/": "kiku",
     "/admin/registrations/{filed}/return": "kiku",
@@ -160,6 +163,7 @@ def test_a_form_sent_empty_says_what_is_wrong_at_each_field(stage: Stage, form: 
         target=stage.members["target"].uid,
         filed=stage.others["registrations"].uid,
         batch=stage.others["letters"].uid,
+        activation=stage.others["activations"].uid,
     )
     answer = stage.browser(FORMS[form]).post(url, page=stands_on(url))
     assert answer.status_code == 422

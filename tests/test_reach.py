@@ -39,7 +39,8 @@ REACH = {
     **dict.fromkeys(staging.OF_DESK, {"own": OF_UNLOCK, "foreign": OF_UNLOCK}),
 }
 REI_KNOWS = ("rei", "invited", "other_invited")  # of those who are foreign to ABC商事, the people of UVW商会
-NEVER = ("stranger", *staging.KEYS, "code_passed", *staging.GATED, *staging.OVER)  # nobody's file, not even the own one
+# Nobody's file, not even the own one.
+NEVER = ("stranger", *staging.KEYS, *staging.SENDERS, "code_passed", *staging.GATED, *staging.OVER)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from wtforms.validators import DataRequired, Length, ValidationError
 
 from blueprints import fields, guards
 from exchange import contracts, normalise
+from exchange.devices import IN_HAND
 from exchange.errors import Forbidden, Refused
 from exchange.registration_file import MAX_DEVICES
 from models import Office
@@ -172,7 +173,7 @@ def _page(office: Office, **sent: fields.Form) -> str:
         left=left,
         usual=MAX_DEVICES,
         address_lines=normalise.ADDRESS_LINES,
-        in_use=[device.label for device in office.devices if device.state != "vacant"],
+        in_use=[device.label for device in office.devices if device.state in IN_HAND],
     )
 
 

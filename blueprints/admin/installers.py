@@ -7,7 +7,7 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField
 
 from blueprints import confirming, fields, guards, uploads
-from exchange import installers, permissions
+from exchange import installer_making, installers, kits, permissions
 from exchange.errors import Refused
 from models import Device, Office
 
@@ -21,7 +21,13 @@ class InstallerForm(fields.Form):
 
 @bp.get("/<office_uid>")
 def index(office_uid: str) -> ResponseReturnValue:
-    return _page(guards.office_or_404(office_uid))
+    """The page; for htmx the progress of what is being built alone and, once that is over, the page anew."""
+    office = guards.office_or_404(office_uid)
+    if not request.htmx:
+        return _page(office)
+    progress = installer_making.progress(office)
+    headers = {} if progress.is_under_way else {"HX-Refresh": "true"}
+    return render_template("admin/installers_progress.html", office=office, progress=progress), 200, headers
 
 
 @bp.post("/<office_uid>/opening", endpoint="open")
@@ -54,6 +60,14 @@ def upload(office_uid: str, slot: int) -> ResponseReturnValue:
     return redirect(url_for("installers.index", office_uid=office_uid), 303)
 
 
+@bp.post("/<office_uid>/<int:slot>/building")
+def build(office_uid: str, slot: int) -> ResponseReturnValue:
+    device = guards.slot_or_404(guards.office_or_404(office_uid), slot)
+    installers.build(current_user.actor, device, request.form.get("seen", ""))
+    flash(f"端末 {device.label} のインストーラーの作成を始めました。", "success")
+    return redirect(url_for("installers.index", office_uid=office_uid), 303)
+
+
 @bp.post("/<office_uid>/<int:slot>/withdrawal")
 def withdraw(office_uid: str, slot: int) -> ResponseReturnValue:
     device = guards.slot_or_404(guards.office_or_404(office_uid), slot)
@@ -71,6 +85,8 @@ def _page(office: Office, refused: Device | None = None, form: InstallerForm | N
         office=office,
         slots=slots,
         forms={one.device.slot: _form(one, form) for one in slots},
+        progress=installer_making.progress(office),
+        missing=kits.why_not(),
         is_alone=refused is not None,
         is_fresh=confirming.is_fresh(),
         max_bytes=installers.LARGEST,

@@ -1,6 +1,6 @@
 """/admin/office: what an office registers at its admin's first login, and how far it has come."""
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import BooleanField, HiddenField, PasswordField, StringField
@@ -8,7 +8,7 @@ from wtforms.validators import EqualTo, Length, ValidationError
 
 from blueprints import answers, fields
 from database import utc_now
-from exchange import archives, credentials, normalise, people, progress
+from exchange import archives, calendar, credentials, download_keys, normalise, people, progress
 from exchange.errors import SomeoneWasFaster
 from models import Office
 
@@ -102,6 +102,16 @@ def change() -> ResponseReturnValue:
     return redirect(url_for("office.maintenance"), 303)
 
 
+@bp.post("/office/download-key")
+def renew_key() -> ResponseReturnValue:
+    """The one answer that shows the key: nothing keeps it, and no page shows it again."""
+    office = current_user.member.office
+    key = download_keys.renew(current_user.actor, office, request.form.get("seen", ""))
+    counter = current_app.config["BASE_URL"].rstrip("/") + url_for("download.form")
+    month = f"{calendar.day(utc_now()):%Y%m}"
+    return render_template("admin/download_key.html", office=office, key=key, counter=counter, month=month)
+
+
 @bp.get("/office/waiting")
 def waiting() -> ResponseReturnValue:
     if not people.needs_office_setup(current_user.member):
@@ -147,6 +157,7 @@ def _maintenance_page(form: MaintenanceForm) -> str:
         form=form,
         office=office,
         archive_password=office.current_archive_password(),
+        key_seen=download_keys.seen(office),
         may_change=may_change,
         lone_approver=people.lone_approver(office) if may_change else None,
     )

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from blueprints import guards, paging, people_pages
 from database import utc_now
+from equipment import Handover
 from exchange import contracts, normalise, progress, roster
 from models import Device, Office
 
@@ -39,6 +40,8 @@ def detail(office_uid: str) -> ResponseReturnValue:
         letters=contracts.letters_of(office),
         progress=None if office.is_closed else progress.of(office, utc_now()),
         may_change=guards.may_read("contracts.form"),
+        handover=Handover.open_at(office),
+        may_see_devices=guards.may_read("devices.office"),
         may_read_progress=guards.may_read("progress.office"),
     )
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import BooleanField, Field, HiddenField, SelectField, StringField, TextAreaField
 
-from blueprints import fields
+from blueprints import fields, opening
 from exchange import fund, normalise, settings
 from exchange.errors import SomeoneWasFaster
 from exchange.settings import DECLARED, Declared
@@ -26,6 +26,10 @@ class SettingsForm(fields.Form):
             self.form_errors = ["画面を開き直してから、もう一度送信してください。"]
             return False
         problems = {key: settings.problem(key, after) for key, (_, after) in self.changes().items()}
+        wanted = {key: self._wanted(key) for key in DECLARED}
+        if not any(settings.problem(key, value) for key, value in wanted.items()):
+            clash = settings.clash(wanted)
+            problems |= [clash] if clash else []
         for key, problem in problems.items():
             if problem:
                 self[key].errors = [problem]
@@ -102,6 +106,8 @@ def change() -> ResponseReturnValue:
         form.catch_up(settings.every())
         return _page(form), refused.status
     flash(*_answer(list(changes), changed))
+    if any(key.startswith("hours_") for key in changed) and not opening.anew().is_open:
+        flash(f"いまは時間外です。事業所の画面はすぐに閉じます。次は {opening.next_one()} に開きます。", "warning")
     return redirect(url_for("settings.index"), 303)
 
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
+from blueprints import opening
 from database import utc_now
-from exchange import audit, calendar, clock
+from exchange import audit, calendar, clock, hours, kits, vpn, vpn_orders
 from models import Job, Mail
 
 bp = Blueprint("status", __name__, url_prefix="/admin/status")
@@ -18,7 +19,7 @@ NETWORKS = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "ST
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    rows = [*_networks(), _mail(), _jobs(), _checkpoints(), _clock()]
+    rows = [*_networks(), _hours(), _vpn(), *_orders(), *_kits(), _mail(), _jobs(), _checkpoints(), _clock()]
     return render_template("admin/status.html", rows=rows)
 
 
@@ -34,6 +35,47 @@ def _network(key: str, label: str) -> dict[str, str]:
     else:
         advice = f"どこからでもログイン画面に届きます。設定 {key} に許可するネットワークを書いてください。"
     return _row(label, "制限なし", "error", advice)
+
+
+def _hours() -> dict[str, str]:
+    words = hours.spoken() or "限っていません（いつでも開いています）"
+    if opening.now().is_open:
+        return _row("サービスの時間", words, "ok", "")
+    advice = f"事業所の画面は、次は {opening.next_one()} に開きます。"
+    return _row("サービスの時間", f"{words}（いまは閉じています）", "ok", advice)
+
+
+def _vpn() -> dict[str, str]:
+    if not vpn.provider().is_automatic:
+        advice = "電子連携サービス事務局が「端末の有効化」→「VPN側の作業」で行います。"
+        return _row("VPNサーバー", "手作業で反映します", "ok", advice)
+    health = vpn.provider().health()
+    if not health.is_up:
+        advice = f"{health.problem}待っている有効化と停止は失われず、つながると自動で反映されます。"
+        return _row("VPNサーバー", "確認できません", "error", advice)
+    return _row("VPNサーバー", f"正常（接続中 {health.tunnels}台）", "ok", "")
+
+
+def _orders() -> list[dict[str, str]]:
+    """What the VPN server has still to be told; nothing when there is nothing."""
+    waiting = list(vpn_orders.waiting())
+    if not waiting:
+        return []
+    is_late = waiting[0].asked_at < utc_now() - PATIENCE
+    value = f"{len(waiting)}件が待っています（{calendar.japan(waiting[0].asked_at):%Y/%m/%d %H:%M} から）"
+    if not vpn.provider().is_automatic:
+        advice = "電子連携サービス事務局が、VPNサーバーに反映して「端末の有効化」の画面で確認します。"
+    else:
+        advice = "VPNサーバーにつながるたびに、自動で反映されます。flask worker が動いているかも確認してください。"
+    return [_row("VPNへの反映", value, "warn" if is_late else "ok", advice if is_late else "")]
+
+
+def _kits() -> list[dict[str, str]]:
+    """Why no installer can be built here; a line for each reason."""
+    reasons = kits.why_not()
+    if not reasons:
+        return [_row("インストーラーの作成", "できます", "ok", "")]
+    return [_row("インストーラーの作成", "できません", "warn", reason) for reason in reasons]
 
 
 def _mail() -> dict[str, str]:

@@ -9,6 +9,7 @@ from wtforms import HiddenField, RadioField, StringField
 from wtforms.validators import ValidationError
 
 from blueprints import deeds, fields, guards, people_pages
+from equipment import Handover
 from exchange import accounts, locks, normalise, people, permissions, places, possible
 from exchange.errors import Refused
 from exchange.people import Newcomer
@@ -290,6 +291,7 @@ def _detail_page(person: Person, form: fields.PersonForm, limit_form: LimitForm 
         why_not=why_not,
         home=_home_of(member),
         may_audit=guards.may_read("audit.index"),
+        nomination=Handover.open_for(member),
     )
 
 

@@ -55,7 +55,7 @@
     var fresh = id ? document.getElementById(id) : null;
     if (!fresh) { return; }
     announce(fresh.getAttribute("data-announce"));
-    focusOn(fresh.querySelector("[data-focus], a[href], button") || fresh);
+    focusOn(fresh.querySelector("[aria-invalid=true]") || fresh.querySelector("[data-focus], a[href], button") || fresh);
   });
 
   document.addEventListener("htmx:error", function () {

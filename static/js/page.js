@@ -1,5 +1,5 @@
 // Small things every page shares: the mark that scripts run, IME-safe Enter, confirmation of plain forms,
-// notices that stay until dismissed, and the moment of printing.
+// notices that stay until dismissed, the notice before the service closes, and the moment of printing.
 (function () {
   "use strict";
   document.documentElement.classList.add("td-js");
@@ -40,6 +40,11 @@
     if (notice) { notice.remove(); }
     var main = document.getElementById("main");
     if (main) { main.focus(); }
+  });
+
+  // The notice that the service is about to close stands hidden on the page until it is time.
+  document.querySelectorAll("[data-closing][hidden]").forEach(function (notice) {
+    window.setTimeout(function () { notice.hidden = false; }, 1000 * Number(notice.getAttribute("data-closing")));
   });
 
   window.addEventListener("beforeprint", function () {

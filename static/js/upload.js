@@ -4,12 +4,22 @@
   "use strict";
   if (!window.FormData || !window.DOMParser) { return; }
   var running = null;
+  var isRefused = false;
   var here = address();  // of what the page shows now
 
   function address() { return window.location.pathname + window.location.search; }
   function part(form, name) { return form.querySelector("[data-upload-" + name + "]"); }
   function fileField(form) { return form.querySelector("input[type=file]"); }
   function words(form, name, value) { return (form.getAttribute("data-words-" + name) || "").replace("{}", value || ""); }
+
+  // What the server has said of a file that is no longer the chosen one.
+  function forgetRefusal(form) {
+    var id = fileField(form).id;
+    var said = document.getElementById(id + "-error");
+    var listed = document.querySelector("[data-error-summary] a[href='#" + id + "']");
+    if (said) { said.remove(); }
+    if (listed && listed.closest("ul").children.length === 1) { listed.closest("[data-error-summary]").remove(); }
+  }
 
   function say(form, text) {
     var spot = part(form, "error");
@@ -54,7 +64,12 @@
     var kept = fileField(form).files;
     replaceMain(answer);
     var field = answer.querySelector("form[data-upload] input[type=file]");
-    if (field && kept.length) { field.files = kept; field.dispatchEvent(new Event("change", { bubbles: true })); }
+    if (field && kept.length) {
+      isRefused = true;  // the server has said what is wrong with it
+      field.files = kept;
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+      isRefused = false;
+    }
     if (!window.todoke.focusOnErrors(answer)) { window.todoke.focusOn(answer.querySelector("h1")); }
   }
 
@@ -101,8 +116,10 @@
     if (!running && check(form)) { say(form, ""); send(form); }
   });
   document.addEventListener("change", function (event) {
-    if (event.target.type === "file" && event.target.form && event.target.form.hasAttribute("data-upload")) {
-      check(event.target.form);
+    var form = event.target.type === "file" && event.target.form;
+    if (form && form.hasAttribute("data-upload") && !isRefused) {
+      forgetRefusal(form);
+      check(form);
     }
   });
   document.addEventListener("click", function (event) {

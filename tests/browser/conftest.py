@@ -1,7 +1,6 @@
 """Fixtures of the browser tests: Chromium, the site as a process, and browsers for people to sit at."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,11 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 from tests.browser import site as sites
+from tests.browser.chromium import PATIENCE, PROGRAM, flags
 from tests.browser.people import Clerk, OfficeUser
 from tests.browser.site import Site
 from tests.browser.watch import Watch
 from tests.people import LOGIN_IDS
-
-PROGRAM = shutil.which("chromium")
-PATIENCE = 15_000  # milliseconds: two cores may be busy with other tests
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # No name but the loopback's leads anywhere, whatever a page asks for.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 
 Open = Callable[..., BrowserContext]
 
@@ -39,7 +25,7 @@ def chromium() -> Iterator[Chromium]:
         pytest.skip("chromium is not installed")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=flags())
         yield browser
         browser.close()
 

@@ -11,11 +11,12 @@ from playwright.sync_api import Page
 
 from app import create_app
 from database import db, today, utc_now
+from equipment import Installer
 from exchange import contracts, counter, documents, installers, intake, invitations, letters, registrations, visits
 from exchange.actors import Actor, command_line
 from exchange.registration_file import RegistrationFile, Row
 from models import Job, LoginSession, Office
-from papers import Document, Installer, Invitation, Visit
+from papers import Document, Invitation, Visit
 from tests.browser.gallery import Gallery, Steps
 from tests.exchange import intakes
 from tests.people import Browser, Cast, filing, run_jobs

@@ -2,15 +2,17 @@
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Locator, expect
 
 from database import today, utc_now
 from exchange import counter
 from tests import pdf
+from tests.browser import site as sites
 from tests.browser.people import MAIL_ROUNDS, Clerk, Person
 from tests.browser.site import Site
 from tests.exchange.registration_corpus import HEADING, lines
@@ -38,6 +40,14 @@ DAY = f"{today():%Y/%m/%d}"
 GOOD = f"{DAY},00811,岩井 一郎,イワイ イチロウ,ichiro@iwai.example,iwaiIchiro,岩井製作所,2"
 NO_SPACE = f"{DAY},00812,大野 二葉,オオノフタバ,futaba@ono.example,onoFutaba,大野運輸株式会社,1"
 TOO_MANY = f"{DAY},00813,木村 三奈,キムラ ミナ,mina@kimura.example,kimuraMina,木村電設,4"
+
+
+@pytest.fixture
+def site(tmp_path: Path, chromium: Chromium) -> Iterator[Site]:
+    """On a server that builds no installers: the desk uploads them."""
+    with sites.running(tmp_path / "site", TODOKE_MAKENSIS="") as site:
+        yield site
+        assert "Traceback" not in site.log(), site.log()[-3000:]
 
 
 @pytest.fixture

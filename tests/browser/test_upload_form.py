@@ -115,6 +115,23 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(
         hanako.sees_heading("届書のアップロード")
 
 
+def test_another_file_takes_what_was_said_of_the_first_away(
+    tmp_path: Path, chromium: object, sits_down: Callable
+) -> None:
+    with sites.running(tmp_path / "small", TODOKE_MAX_FILE_BYTES="1000000") as site:
+        hanako = sits_down(site, "hanako")
+        hanako.logs_in()
+        hanako.goes_to("/files/upload")
+        hanako.main.get_by_label("種類").select_option(index=1)
+        hanako.presses("アップロード")
+        expect(hanako.main.locator("#file-error")).to_contain_text("ファイルが選ばれていません")
+        file = tmp_path / "届書.zip"
+        file.write_bytes(large_zip(hanako, 1_000_000))
+        hanako.main.locator("input[type=file]").set_input_files(file)
+        hanako.sees(re.compile("ファイルが大きすぎます。上限は.*1,000,000"))
+        expect(hanako.main.locator("#file-error, #error-summary")).to_have_count(0)
+
+
 def test_a_refused_upload_keeps_what_was_typed_and_the_file(hanako: OfficeUser, tmp_path: Path) -> None:
     file = tmp_path / "届書.zip"
     file.write_bytes(large_zip(hanako, 1000))

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from database import JST, db, utc_now
+from equipment import Installer
 from exchange import counter, letters, vault, visits
 from exchange.errors import Refused, SomeoneWasFaster
 from models import Device, Mail, Office, StoredObject
-from papers import Document, DocumentOffice, Installer, Visit
+from papers import Document, DocumentOffice, Visit
 from tests.exchange.counters import NOBODY, NOON, entries, opens, sentence, stranger, with_key
 from tests.people import Cast
 
@@ -303,7 +304,7 @@ def test_what_was_fetched_is_marked_and_logged_for_this_office_alone(cast: Cast)
 
 
 def test_an_installer_that_is_not_ready_says_so(cast: Cast) -> None:
-    offer = counter.offers(cast.abc)[0]
+    offer = counter.offers(cast.xyz)[1]
     with pytest.raises(Refused, match="準備中"):
         counter.fetch(stranger(), visit_of(cast.abc), offer)
 

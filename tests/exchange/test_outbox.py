@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from database import db, utc_now
+from equipment import HANDOVER_KINDS, Handover
 from exchange import (
     accounts,
+    activations,
+    devices,
     invitations,
     onetime,
     outbox,
@@ -22,11 +25,15 @@ from exchange import (
     postman,
     settings,
     transfers,
+    vpn,
 )
 from exchange.actors import Actor
 from models import Mail, OneTimePassword, Transfer, User
 from papers import Registration
+from tests.exchange.activating import sends
+from tests.exchange.codes import built
 from tests.exchange.logins import asked_code, enrols
+from tests.exchange.slots import slot
 from tests.people import LOGIN_IDS, Cast, aes_zip, inspect, statement, uploads
 from tests.processes import post, together
 from tests.smtp_server import SmtpServer
@@ -258,11 +265,36 @@ def everything_mailed(cast: Cast) -> None:
     code_mail(cast)
     everything_of_accounts(cast)
     everything_of_registrations(cast)
+    everything_of_activations(cast)
+    everything_of_handovers(cast)
+    devices.stop(cast.dai, slot(cast.abc, 3), "漏らせない理由")
+    devices.replace(cast.dai, slot(cast.abc, 2), "漏らせない理由")
+    devices.call_off(cast.dai, slot(cast.abc, 2))
     with db.atomic():
         outbox.password_locked(cast.member("jun"), 30)
+        outbox.login_refused_device(cast.jun, cast.member("jun"))
         outbox.mail_changed(cast.jun, cast.member("jun"))
         outbox.device_activated(cast.abc.devices.get())
         outbox.counter_opened(cast.jun, cast.abc)
+
+
+def everything_of_activations(cast: Cast) -> None:
+    """A confirmation code that the desk sends back. The reason stands in the mail: the office may have no other way."""
+    vpn.configure(vpn.Manual())
+    activations.send_back(cast.dai, sends(built(cast.xyz, 2)), "PCの名前をお確かめください")
+
+
+def everything_of_handovers(cast: Cast) -> None:
+    """Both kinds, with each of their ends."""
+    permissions.preset(cast.kiku, cast.member("ume"), ("register",))
+    taro, jun, kiku = (cast.member(name) for name in ("taro", "jun", "kiku"))
+    people_of_it = {"predecessor": taro, "successor": jun, "asked_by": kiku, "reason": "漏らせない理由"}
+    for kind in HANDOVER_KINDS:
+        handover = Handover.create(office=cast.abc, kind=kind, state="withdrawn", **people_of_it)
+        with db.atomic():
+            outbox.handover_asked(handover)
+            outbox.handover_withdrawn(handover)
+            outbox.handover_done(handover)
 
 
 def everything_of_accounts(cast: Cast) -> None:

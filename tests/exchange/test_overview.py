@@ -8,14 +8,18 @@ import pytest
 
 from database import db, utc_now
 from exchange import (
+    activations,
     archive_passwords,
     audit,
+    devices,
     lists,
     overview,
     permissions,
     pickups,
     throttle,
     transfers,
+    visits,
+    vpn_orders,
 )
 from exchange.actors import Actor, command_line
 from models import (
@@ -30,6 +34,7 @@ from models import (
     Transfer,
     User,
 )
+from tests.exchange.codes import built, code
 from tests.people import Cast, aes_zip, filing, inspect, statement, uploads
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)  # 14:00 in Japan
@@ -226,9 +231,21 @@ def test_whoever_manages_the_fund_is_told_of_new_staff(cast: Cast) -> None:
 
 def test_the_desk_is_told_of_devices_that_wait(cast: Cast) -> None:
     give_every_slot_its_installer()
-    Device.update(state="requested").where(Device.office == cast.xyz, Device.slot == 2).execute()
+    one = built(cast.xyz, 2)
+    with db.atomic():
+        visit = visits.find(visits.begin(cast.kiku, "activate", cast.xyz), "activate", utc_now())
+    activations.request(cast.kiku, visit, code(one))
     assert waits(cast, "dai") == {"activate": 1}
     assert waits(cast, "kiku") == {}
+    activations.accept(cast.dai, activations.waiting().get())
+    assert waits(cast, "dai") == {}
+
+
+def test_the_desk_is_told_of_what_is_to_be_done_on_a_vpn_server_that_people_look_after(cast: Cast) -> None:
+    give_every_slot_its_installer()
+    devices.stop(cast.dai, Device.in_slot(cast.abc, 2), "紛失")
+    assert waits(cast, "dai") == {"vpn_orders": 1}
+    assert vpn_orders.waiting().count() == 1
 
 
 # ── several offices ──
@@ -281,7 +298,7 @@ def test_what_waits_takes_few_queries(cast: Cast) -> None:
     filing(cast, "uploaded")
     member = Membership.by_uid(cast.member("taro").uid)  # with person and office, as a session has them
     words = member.words()
-    assert queries(lambda: overview.waiting(member, words, utc_now())) == 6
+    assert queries(lambda: overview.waiting(member, words, utc_now())) == 7
 
 
 # ── months ──

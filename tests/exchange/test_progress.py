@@ -7,13 +7,27 @@ from typing import Any
 import pytest
 
 from database import JST, db, utc_now
-from exchange import accounts, audit, contracts, devices, fund, letters, people, progress, registrations
+from exchange import (
+    accounts,
+    activations,
+    audit,
+    contracts,
+    devices,
+    fund,
+    letters,
+    people,
+    progress,
+    progress_kinds,
+    registrations,
+)
 from exchange.actors import Actor, command_line
 from exchange.errors import Refused
 from exchange.progress import DONE, KEYS, Progress
 from exchange.registration_file import RegistrationFile, Row
 from models import Device, Membership, Office
 from papers import Letter, LetterBatch, Registration
+from tests.exchange.activating import sends
+from tests.exchange.codes import built
 from tests.people import Cast
 
 START = datetime(2026, 11, 20, 10, 0, tzinfo=JST)  # a Friday; the Monday after it is 勤労感謝の日
@@ -73,7 +87,7 @@ def fetched(office: Office, at: datetime) -> None:
 
 
 def requested(office: Office, at: datetime) -> None:
-    tell(office, "device.requested", at, slot=1)
+    tell(office, "device.requested", at, slot=1, receipt_number="V20261120-0000001", code="01A3F9")
     _moved(office, at, "requested")
 
 
@@ -233,7 +247,20 @@ def test_the_activation_is_expected_two_business_days_after_the_code(cast: Cast)
     requested(office, START)  # on a Friday; Monday is a holiday
     found = progress.of(office, START)
     assert found.now is not None
-    assert (found.key, found.now.expected_on, found.now.who) == ("activated", date(2026, 11, 25), progress.DESK)
+    assert (found.key, found.now.expected_on, found.now.who) == ("activated", date(2026, 11, 25), progress_kinds.DESK)
+
+
+def test_a_code_that_was_sent_back_waits_for_the_office_until_another_comes(cast: Cast) -> None:
+    office = new_office()
+    one = sends(built(office, 1))
+    now = progress.of(office, utc_now()).now
+    assert (now.key, now.who) == ("activated", progress_kinds.DESK)
+    activations.send_back(cast.dai, one, "別のPCの確認コードです")
+    now = progress.of(office, utc_now()).now
+    assert (now.key, now.kind.waiting, now.who) == ("activated", "確認コードの出し直し待ち", progress_kinds.ADMIN)
+    assert now.expected_on is None
+    sends(built(office, 2))
+    assert progress.of(office, utc_now()).now.who == progress_kinds.DESK
 
 
 def test_a_code_without_a_record_promises_no_day(cast: Cast) -> None:
@@ -245,9 +272,17 @@ def test_a_code_without_a_record_promises_no_day(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [*progress.KINDS, progress.REPRINT, progress.REISSUE, progress.NO_INSTALLER], ids=lambda kind: kind.waiting
+    "kind",
+    [
+        *progress_kinds.KINDS,
+        progress_kinds.REPRINT,
+        progress_kinds.REISSUE,
+        progress_kinds.NO_INSTALLER,
+        progress_kinds.RETURNED,
+    ],
+    ids=lambda kind: kind.waiting,
 )
-def test_every_step_says_who_does_what_and_what_helps(kind: progress.Kind) -> None:
+def test_every_step_says_who_does_what_and_what_helps(kind: progress_kinds.Kind) -> None:
     for text in (kind.label, kind.waiting, kind.who, kind.todo, kind.advice, kind.fund_advice):
         assert text
     assert kind.todo.endswith("。")

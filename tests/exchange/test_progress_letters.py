@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database import db
-from exchange import calendar, contracts, letters, progress
+from exchange import calendar, contracts, letters, progress, progress_kinds
 from exchange.actors import command_line
 from exchange.errors import Refused
 from exchange.progress import DONE, KEYS, Progress
@@ -94,7 +94,7 @@ def fits(office: Office, found: Progress, event: str) -> None:
     if lacks_letter(office):
         assert now == ("dispatched",), event
         assert found.now is not None
-        assert found.now.who == progress.FUND
+        assert found.now.who == progress_kinds.FUND
     else:
         assert done + now + later == KEYS, event
     assert all(step.done_on is None for step in found.steps if step.state != "done")
@@ -136,11 +136,11 @@ def test_a_reissued_letter_is_waited_for_until_it_is_posted(cast: Cast) -> None:
         assert found.steps[5].done_on == days_later(3).date()
         return found.now.kind.waiting, found.now.who
 
-    at_letter, at_login = ("再発行の印刷待ち", progress.FUND), ("初回ログイン待ち", progress.ADMIN)
+    at_letter, at_login = ("再発行の印刷待ち", progress_kinds.FUND), ("初回ログイン待ち", progress_kinds.ADMIN)
     events = (reissued, made, posted, reissued, given_up)
     assert [stands(event, day) for day, event in enumerate(events, 10)] == [
         *(at_letter, at_letter, at_login, at_letter),
-        ("お知らせの再発行待ち", progress.FUND),
+        ("お知らせの再発行待ち", progress_kinds.FUND),
     ]
 
 
@@ -150,7 +150,7 @@ def test_who_has_finished_waits_for_the_letter_when_nothing_opens_any_more(cast:
     found = progress.of(cast.abc, days_later(13))
     assert (found.key, found.number, found.days) == ("dispatched", 3, 1)
     assert found.now is not None
-    assert (found.now.who, found.is_late) == (progress.FUND, False)
+    assert (found.now.who, found.is_late) == (progress_kinds.FUND, False)
     assert cast.abc in [one.office for one in progress.under_way(days_later(13))]
     assert not progress.is_finished(cast.abc)
     assert [stage.offices for stage in progress.funnel(progress.under_way(days_later(13)))][-1] == 0
@@ -171,11 +171,11 @@ def test_without_an_installer_the_desk_is_next(cast: Cast) -> None:
     dispatched(office, days_later(1))
     now = progress.of(office, days_later(1)).now
     assert now is not None
-    assert (now.key, now.who) == ("downloaded", progress.DESK)
-    assert "インストーラーを登録します" in now.kind.todo
+    assert (now.key, now.who) == ("downloaded", progress_kinds.DESK)
+    assert "インストーラーを作成するか" in now.kind.todo
     uploads(cast.dai, device(office, 2))
     assert progress.of(office, days_later(1)).now == now
     uploads(cast.dai, device(office), EXE + b"for slot one")
     now = progress.of(office, days_later(1)).now
     assert now is not None
-    assert (now.key, now.who) == ("downloaded", progress.ADMIN)
+    assert (now.key, now.who) == ("downloaded", progress_kinds.ADMIN)

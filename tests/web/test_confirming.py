@@ -17,6 +17,7 @@ from exchange import onetime, sessions
 from models import AuditEntry, LoginSession
 from tests.markup import Page
 from tests.people import Browser, Cast, told
+from tests.processes import some
 from tests.stage import method
 from tests.test_routes import contents
 from tests.web.sensitive import ACCOUNT, DEEDS, Deed
@@ -129,7 +130,7 @@ def test_a_session_that_never_saw_the_password_is_not_fresh(browser: People) -> 
     assert not sessions.is_fresh(row, utc_now())
 
 
-@pytest.mark.parametrize("endpoint", sorted(DEEDS))
+@pytest.mark.parametrize("endpoint", some(sorted(DEEDS), 3))
 def test_within_ten_minutes_nobody_is_asked(desk: Callable[[str], Desk], endpoint: str) -> None:
     here = desk(endpoint)
     before = contents()
@@ -140,7 +141,7 @@ def test_within_ten_minutes_nobody_is_asked(desk: Callable[[str], Desk], endpoin
     assert (contents() == before) == (endpoint in ONLY_A_PAGE)
 
 
-@pytest.mark.parametrize("endpoint", sorted(DEEDS))
+@pytest.mark.parametrize("endpoint", some(sorted(DEEDS), 3))
 def test_later_the_password_is_asked_before_anything_is_done_and_then_it_is(
     app: Flask, desk: Callable[[str], Desk], endpoint: str
 ) -> None:
@@ -193,7 +194,7 @@ def test_reading_and_the_daily_work_ask_nothing(browser: People, cast: Cast) -> 
 # ── with the wrong one ──
 
 
-@pytest.mark.parametrize("endpoint", sorted(DEEDS))
+@pytest.mark.parametrize("endpoint", some(sorted(DEEDS), 3))
 def test_a_wrong_password_does_nothing_and_is_asked_again(desk: Callable[[str], Desk], endpoint: str) -> None:
     here = desk(endpoint)
     typed(STALE)

@@ -11,9 +11,10 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from database import db, utc_now
-from exchange import counter, letters, settings, vault, visits
+from equipment import Installer
+from exchange import counter, devices, letters, settings, vault, visits
 from models import AuditEntry, Device, Office
-from papers import Document, DocumentOffice, Installer, Visit
+from papers import Document, DocumentOffice, Visit
 from tests.markup import Page
 from tests.people import Browser, Cast
 
@@ -154,7 +155,7 @@ def test_the_list_shows_what_there_is_and_keeps_the_rules(app: Flask, browser: P
     for words in (
         *("操作マニュアル(2023/09/25)", "電子連携サービス・操作マニュアル(20230925).pdf", f"{len(MANUAL):,} バイト"),
         *("インストーラー(1台目用)(管理者用)", f"setup.{number}.01.exe", f"{len(PROGRAM):,} バイト", "未ダウンロード"),
-        *("インストーラー(2台目用)", f"setup.{number}.02.exe", "準備中", "未検査", "SmartScreen", "戻る"),
+        *("インストーラー(2台目用)", f"setup.{number}.02.exe", "有効化済み", "未検査", "SmartScreen", "戻る"),
         *("お知らせの宛名と違うときは", document.stored.sha256, installer.stored.sha256),
     ):
         assert words in page
@@ -208,9 +209,45 @@ def test_the_files_come_whole_with_their_japanese_names(browser: People, cast: C
 
 
 def test_an_installer_that_is_not_there_yet_is_a_sentence(browser: People, cast: Cast) -> None:
-    answer = inside(browser(""), cast).post("/download/installers/3", page=LIST)
+    answer = inside(browser(""), cast, office=1).post("/download/installers/2", page=LIST)
     assert answer.status_code == 422
     assert "準備中です" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("state", "chip", "words"),
+    [
+        ("active", "td-chip--done", "有効化済み"),
+        ("stopped", "td-chip--off", "停止中"),
+        ("vacant", "td-chip--wait", "準備中"),
+    ],
+)
+def test_a_slot_without_installer_says_how_it_stands(
+    app: Flask, browser: People, cast: Cast, state: str, chip: str, words: str
+) -> None:
+    Device.update(state=state).where(Device.office == cast.abc, Device.slot == 2).execute()
+    stranger = inside(browser(""), cast)
+    page = stranger.get(LIST).text
+    assert faults(app, page) == []
+    line = re.search(r"インストーラー\(2台目用\)(.*?)</tr>", page, re.DOTALL)[1]
+    assert f'<span class="td-chip {chip}">{words}</span>' in line
+    assert "↓</button>" not in line
+    refused = stranger.post("/download/installers/2", page=LIST).text
+    assert words in refused
+    assert [counter.AGAIN in text for text in (page, refused)] == [state == "stopped"] * 2
+
+
+def test_a_slot_whose_next_pc_has_no_installer_yet_is_being_prepared(browser: People, cast: Cast) -> None:
+    devices.replace(cast.taro, Device.in_slot(cast.abc, 2), "入れ替え")
+    stranger = inside(browser(""), cast)
+    assert "準備中</span>" in re.search(r"インストーラー\(2台目用\)(.*?)</tr>", stranger.get(LIST).text, re.DOTALL)[1]
+    assert "準備中です" in stranger.post("/download/installers/2", page=LIST).text
+
+
+def test_an_active_slot_whose_next_installer_lies_there_offers_it(browser: People, cast: Cast) -> None:
+    installed(cast.abc, 2)
+    assert Device.in_slot(cast.abc, 2).state == "active"
+    assert 'aria-label="インストーラー(2台目用)をダウンロード"' in inside(browser(""), cast).get(LIST).text
 
 
 # ── nothing else ──

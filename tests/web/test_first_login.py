@@ -47,8 +47,8 @@ def only_gate(app: Flask, browser: Browser) -> set[str]:
 
 
 PUBLIC_PAGES = {"home.healthz", "onetime.form", "auth.identity", "auth.ended", "admin.login", "demo.mails"}
-PUBLIC_PAGES |= {"help.index", "help.page", "registration.form", "download.form"}
-PUBLIC_ROOMS = ("onetime", "auth", "admin", "registration", "download")
+PUBLIC_PAGES |= {"help.index", "help.page", "registration.form", "download.form", "activate.form"}
+PUBLIC_ROOMS = ("onetime", "auth", "admin", "registration", "download", "activate")
 
 
 def test_the_letters_password_leads_to_the_first_page_and_nowhere_else(app: Flask, browser: People, cast: Cast) -> None:

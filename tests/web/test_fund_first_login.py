@@ -48,7 +48,7 @@ def clerk() -> Membership:
 def open_pages(app: Flask, browser: Browser) -> set[str]:
     """The endpoints outside the entrances that a GET does get a page of."""
     entrances = ("onetime.", "auth.", "demo.", "admin.login", "home.healthz", "static")
-    entrances += ("help.", "registration.", "download.")
+    entrances += ("help.", "registration.", "download.", "activate.")
     inside = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith(entrances)]
     return {
         rule.endpoint

@@ -10,9 +10,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from database import utc_now
+from equipment import Installer
 from exchange import installers
 from models import Device, Grant, LoginSession, Office, StoredObject
-from papers import Installer
 from tests.exchange.test_installers import EXE, fetches, uploads, vacant
 from tests.people import Browser, Cast, in_vault
 
@@ -63,7 +63,8 @@ def test_the_menu_marks_the_desks_list(browser: People, cast: Cast) -> None:
 
 def test_a_slot_without_installer_says_so(browser: People, cast: Cast) -> None:
     page = browser("dai").get(page_of(cast.xyz)).text
-    assert page.count("インストーラーはまだ登録されていません。") == 2
+    assert page.count("インストーラーはまだ登録されていません。") == 1
+    assert page.count("この端末は有効化済みです。") == 1
     assert "端末 01（管理者用）" in page
     assert f"setup.{cast.xyz.contract_number}.02.exe" in page
 

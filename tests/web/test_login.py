@@ -199,7 +199,7 @@ def test_without_an_active_device_only_the_right_password_learns_why(app: Flask,
     assert (wrong.status_code, "有効化" in wrong.text) == (422, False)
     right = types_password(taro, "abcTaro01", cast.secrets("taro")["password"])
     assert right.status_code == 403
-    assert "端末の有効化が終わっていない" in right.text
+    assert "有効な端末がない" in right.text
     assert taro.get("/files/").location == "/auth/"
 
 

@@ -31,8 +31,12 @@ OTHER = {
     "statement_second_clerk": True,
     "zipcrypto": "refuse",
     "stuck_days": 10,
+    "auto_activate": True,
+    "hours_limited": True,
+    "hours_from": 9,
+    "hours_to": 18,
     "download_tip": "ファイルは基金が貸す記録媒体で移してください。",
-    "vpn_host": "vpn.todoke.example",
+    "vpn_host": "vpn.inside.example",
     "vpn_ports": "TCP 443、TCP 992",
     "terms_text": "第1条 利用できる人\n第2条 禁止すること",
     "envelope_left": 22,
@@ -46,8 +50,9 @@ def form(**typed: Any) -> dict[str, Any]:
     """The whole form as a browser sends it from a page opened now, with some fields changed."""
     now = settings.every()
     fields = {**{key: str(value) for key, value in now.items()}, **typed}
-    if not now["statement_second_clerk"] and "statement_second_clerk" not in typed:
-        del fields["statement_second_clerk"]
+    for key, value in now.items():
+        if value is False and key not in typed:
+            del fields[key]  # a box without a tick is not sent
     return {**fields, **{f"was_{key}": json.dumps(value) for key, value in now.items()}}
 
 
@@ -97,9 +102,9 @@ def test_a_clerk_changes_all_of_them_at_once_and_takes_it_back(browser: People) 
     kiku, before = browser("kiku"), settings.every()
     saves(kiku, **{key: str(value) for key, value in OTHER.items()})
     assert settings.every() == OTHER
-    back = {key: str(value) for key, value in before.items() if key != "statement_second_clerk"}
-    sent = form(**back)
-    del sent["statement_second_clerk"]  # a box without a tick is not sent
+    back = {key: str(value) for key, value in before.items() if value is not False}
+    unticked = {key for key, value in before.items() if value is False}
+    sent = {key: value for key, value in form(**back).items() if key not in unticked}
     assert kiku.post(PAGE, sent).status_code == 303
     assert settings.every() == before
     assert len(entries()) == 2

@@ -1,12 +1,21 @@
 """/admin/status: what a clerk reads out on the phone."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from database import utc_now
-from exchange import calendar, clock
-from tests.people import Browser
+from app import create_app
+from database import db, utc_now
+from exchange import calendar, certificates, clock, kits, softether, vpn, vpn_orders
+from exchange.actors import system
+from exchange.errors import NotConfigured
+from models import Device
+from tests.people import Browser, Cast
+from tests.softether import free_port
 
 
 @pytest.mark.parametrize(("is_kept", "word"), [(True, "動作中"), (False, "未確認"), (None, "未確認")])
@@ -21,3 +30,44 @@ def test_the_page_tells_the_servers_time_and_whether_it_is_kept(
 
 def test_this_machine_says_how_its_clock_is_kept() -> None:
     assert clock.is_kept() in (True, False, None)
+
+
+def test_where_people_look_after_the_vpn_server_the_page_says_so(browser: Callable[[str], Browser]) -> None:
+    assert (
+        "電子連携サービス事務局が「端末の有効化」→「VPN側の作業」で行います。"
+        in browser("kiku").get("/admin/status/").text
+    )
+
+
+def test_a_vpn_server_that_does_not_answer_is_told_with_what_waits_for_it(
+    app: Flask, browser: Callable[[str], Browser], cast: Cast
+) -> None:
+    _, certificate = certificates.server(["todoke.example"])
+    vpn.configure(softether.SoftEther(f"https://127.0.0.1:{free_port()}", "NENKIN", "secret", certificate))
+    with db.atomic():
+        early = replace(system(), at=utc_now() - timedelta(minutes=6))
+        vpn_orders.ask(early, Device.get(Device.state == "active"), is_on=False)
+    page = browser("kiku").get("/admin/status/").text
+    assert "つながりません" in page
+    assert "1件が待っています" in page
+
+
+def test_the_page_tells_why_no_installer_can_be_made(browser: Callable[[str], Browser]) -> None:
+    page = browser("kiku").get("/admin/status/").text
+    assert "インストーラーの作成" in page
+    assert all(reason in page for reason in kits.why_not())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"VPN_PROVIDER": "openvpn"}, "VPN_PROVIDER"),
+        ({"VPN_PROVIDER": "softether"}, "VPN_PASSWORD"),
+        ({"VPN_PROVIDER": "softether", "VPN_PASSWORD": "secret", "VPN_CERTIFICATE": "/nowhere.pem"}, "VPN_CERTIFICATE"),
+    ],
+)
+def test_a_vpn_server_that_is_half_configured_is_refused_at_the_start(
+    instance: Path, overrides: dict[str, str], told: str
+) -> None:
+    with pytest.raises(NotConfigured, match=told):
+        create_app({"INSTANCE": instance, **overrides})
