@@ -5,7 +5,7 @@ name that leads out of this machine.
 import shutil
 
 PROGRAM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-PATIENCE = 15_000  # milliseconds: two cores may be busy with other tests
+PATIENCE = 30_000  # milliseconds: two cores may be busy with other tests
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -45,8 +45,6 @@ def furnish_busy(folder: Path, made: dict[str, Any]) -> tuple[dict[str, str], Co
         Office.update(registered_at=utc_now() - 40 * DAY).where(Office.id == offices[2].id).execute()
         LoginSession.update(confirmed_at=utc_now() + DAY).execute()  # just typed, however long all the looking takes
         cookies["busy", "late kiku"] = _cookie(Browser(app, cast.member("kiku")))
-        late = LoginSession.select().order_by(LoginSession.id.desc()).get()
-        LoginSession.update(confirmed_at=utc_now() - timedelta(minutes=11)).where(LoginSession.id == late.id).execute()
     db.close()
     return {name: row.uid for name, row in rows.items()} | {"stuck office": offices[2].uid}, cookies
 
@@ -310,7 +308,10 @@ def filled_in(page: Page, _: Gallery) -> None:
 
 
 def asked_again(page: Page, _: Gallery) -> None:
-    """Letters ordered long after the login password was typed."""
+    """Letters ordered long after the login password was typed, by the newest session."""
+    with db.connection_context():
+        late = LoginSession.select().order_by(LoginSession.id.desc()).get()
+        LoginSession.update(confirmed_at=utc_now() - timedelta(minutes=11)).where(LoginSession.id == late.id).execute()
     page.goto("/admin/letters/")
     for box in page.locator("[data-select-one]").all()[:3]:
         box.check()
