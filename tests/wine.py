@@ -65,9 +65,10 @@ class Windows:
         return self.run(setup, "/S")
 
     def uninstall(self) -> None:
-        """It goes on from a copy of itself: over when its folder is gone."""
+        """It goes on from a copy of itself: over when its folder is gone, and last its key."""
         assert self.run(self.folder / "uninstall.exe", "/S") == 0
         assert self.waits_until(lambda: not self.folder.exists()), "the folder is still there"
+        assert self.waits_until(lambda: self.registered("Contract") is None), "its key is still there"
 
     def confirm(self) -> Path:
         """インストール確認 once; the file it has written to the desktop."""
@@ -151,7 +152,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Windows"]:
 
 @pytest.fixture
 def pc(machine: "Windows") -> Iterator["Windows"]:
-    """A PC without an installation of ours, for one test."""
+    """A PC without an installation of ours, for one test, whatever tests of another file have left on it."""
+    machine.clear()
     yield machine
     machine.clear()
 
