@@ -119,6 +119,11 @@ class Office(Record):
         """Current members with their persons, the admin first."""
         return Membership.at(self).where(Membership.ended_at.is_null())
 
+    @property
+    def admin(self) -> Any:
+        """Its 管理者; None of a closed office."""
+        return self.members().where(Membership.kind == "office_admin").first()
+
     @classmethod
     def by_contract(cls, contract_number: str) -> "Office | None":
         return cls.get_or_none(cls.contract_number == contract_number)

@@ -19,10 +19,6 @@ bp = Blueprint("activate", __name__, url_prefix="/activate")
 
 HERE = "activate"
 MINUTES = counters.minutes(HERE)
-CLOSED = (
-    f"確認コードの窓口は閉じています。{MINUTES}分たつか、「お知らせ」が再発行されると閉じます。"
-    "続けるときは、契約番号とダウンロードパスワードを送信してください。"
-)
 SENT_BEFORE = "この確認コードは、すでに受け付けています。受付番号は変わりません。"
 CHOOSE = "ファイルが選ばれていません。デスクトップの「確認コード(XXXXXX).txt」を選んでください。"
 # Whoever picks the installer instead of its confirmation code shall read so at the field, not on a page of its own.
@@ -55,7 +51,7 @@ def enter() -> ResponseReturnValue:
 @bp.get("/request")
 def upload() -> ResponseReturnValue:
     visit = counters.visit(HERE)
-    return _closed() if visit is None else _upload_page(visit, CodeForm())
+    return counters.closed(HERE) if visit is None else _upload_page(visit, CodeForm())
 
 
 def _code_sink() -> uploads.InMemory:
@@ -70,7 +66,7 @@ def _code_sink() -> uploads.InMemory:
 def send() -> ResponseReturnValue:
     visit, form = counters.visit(HERE), CodeForm()
     if visit is None:
-        return _closed()
+        return counters.closed(HERE)
     if not form.validate():
         return _upload_page(visit, form), 422
     stranger = counters.stranger(HERE)
@@ -89,7 +85,7 @@ def send() -> ResponseReturnValue:
 def receipt() -> ResponseReturnValue:
     visit = counters.visit(HERE)
     if visit is None:
-        return _closed()
+        return counters.closed(HERE)
     uid, file_name = session.get(SENT) or ("", "")
     sent = ActivationRequest.by_uid(uid)
     if sent is None or sent.device.office_id != visit.office_id:
@@ -131,8 +127,3 @@ def _upload_page(visit: Visit, form: CodeForm) -> str:
         until=visit.expires_at,
         minutes=MINUTES,
     )
-
-
-def _closed() -> ResponseReturnValue:
-    flash(CLOSED, "warning")
-    return redirect(url_for("activate.form"), 303)

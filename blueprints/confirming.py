@@ -9,7 +9,7 @@ from wtforms import HiddenField
 
 from blueprints import answers, fields, guards
 from database import utc_now
-from exchange import contracts, devices, handovers, permissions, sessions
+from exchange import contracts, devices, permissions, sessions
 from exchange.errors import Refused
 
 # Acts that ask for the login password again when it was typed more than ten minutes ago → what the question calls them.
@@ -145,7 +145,7 @@ def _handover(values: dict[str, Any], carried: list[tuple[str, str]]) -> list[tu
     else:
         office = guards.office_or_404(values["office_uid"]) if "office_uid" in values else current_user.member.office
         chosen = dict(carried).get("successor", "")
-        sides = (handovers.admin_of(office), guards.member_or_404(chosen) if len(chosen) == UID_LENGTH else None)
+        sides = (office.admin, guards.member_or_404(chosen) if len(chosen) == UID_LENGTH else None)
     named = zip(("いまの管理者", "後任"), sides, strict=True)
     return [(label, f"{member.user.name}（{member.login_id}）") for label, member in named if member is not None]
 

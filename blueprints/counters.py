@@ -1,6 +1,6 @@
 """Counters without login: the form that opens one with the letter's key, and which visit the browser is on."""
 
-from flask import redirect, session, url_for
+from flask import flash, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import StringField
 from wtforms.validators import ValidationError
@@ -61,6 +61,16 @@ def open_with(form: CounterForm, purpose: str, inside: str) -> ResponseReturnVal
     leave(purpose)  # whoever was here before at this PC
     enter(purpose, token)
     return redirect(url_for(inside), 303)
+
+
+def closed(purpose: str) -> ResponseReturnValue:
+    """To the form that opens the counter: the visit is over."""
+    flash(
+        f"{LABELS[purpose]}は閉じています。{minutes(purpose)}分たつか、「お知らせ」が再発行されると閉じます。"
+        "続けるときは、契約番号とダウンロードパスワードを送信してください。",
+        "warning",
+    )
+    return redirect(url_for(f"{purpose}.form"), 303)
 
 
 def enter(purpose: str, token: str) -> None:

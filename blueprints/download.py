@@ -6,7 +6,7 @@ No login: the right pair begins a visit, which opens this list and nothing else.
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from blueprints import answers, counters, guards
@@ -19,10 +19,6 @@ bp = Blueprint("download", __name__, url_prefix="/download")
 
 HERE = "download"
 MINUTES = counters.minutes(HERE)
-CLOSED = (
-    f"ダウンロードの窓口は閉じています。{MINUTES}分たつか、「お知らせ」が再発行されると閉じます。"
-    "続けるときは、契約番号とダウンロードパスワードを送信してください。"
-)
 
 
 @bp.get("/")
@@ -46,7 +42,7 @@ def enter() -> ResponseReturnValue:
 def offered() -> ResponseReturnValue:
     visit = counters.visit(HERE)
     if visit is None:
-        return _closed()
+        return counters.closed(HERE)
     return render_template(
         "download/list.html",
         name=counter.masked(visit.office.name),
@@ -62,13 +58,13 @@ def offered() -> ResponseReturnValue:
 @bp.post("/documents/<uid>")
 def document(uid: str) -> ResponseReturnValue:
     visit = counters.visit(HERE)
-    return _closed() if visit is None else _fetched(visit, guards.offer_or_404(visit.office, uid))
+    return counters.closed(HERE) if visit is None else _fetched(visit, guards.offer_or_404(visit.office, uid))
 
 
 @bp.post("/installers/<int:slot>")
 def installer(slot: int) -> ResponseReturnValue:
     visit = counters.visit(HERE)
-    return _closed() if visit is None else _fetched(visit, guards.offer_or_404(visit.office, slot))
+    return counters.closed(HERE) if visit is None else _fetched(visit, guards.offer_or_404(visit.office, slot))
 
 
 @bp.post("/leave")
@@ -88,11 +84,6 @@ def _fetched(visit: Visit, offer: counter.Offer) -> ResponseReturnValue:
 
 def _form_page(form: CounterForm) -> str:
     return render_template("download/form.html", form=form)
-
-
-def _closed() -> ResponseReturnValue:
-    flash(CLOSED, "warning")
-    return redirect(url_for("download.form"), 303)
 
 
 def _scanned(scan: dict[str, Any] | None) -> str:

@@ -96,13 +96,13 @@ def width_hints(typed: str) -> list[str]:
     return []
 
 
-def reason(label: str) -> TextAreaField:
-    message = f"{label}は{REASON_LONGEST}文字までで入力してください。"
+def reason(label: str, told: str = "相手の画面に表示されます。", longest: int = REASON_LONGEST) -> TextAreaField:
+    """`told`: where it will be read."""
     return TextAreaField(
         label,
         [
-            DataRequired(f"{label}を入力してください。相手の画面に表示されます。"),
-            Length(max=REASON_LONGEST, message=message),
+            DataRequired(f"{label}を入力してください。{told}"),
+            Length(max=longest, message=f"{label}は{longest}文字までで入力してください。"),
         ],
         [cleaned(str.strip)],  # full-width spaces as well
     )

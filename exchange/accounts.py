@@ -1,11 +1,10 @@
 """A person's account: names, address, password, authenticator; and what others may do when one of them is lost."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from database import db
-from exchange import audit, credentials, locks, onetime, outbox, possible, sessions, settings, throttle
+from exchange import audit, credentials, locks, marks, onetime, outbox, possible, sessions, settings, throttle
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster, TooMany
 from models import AuditEntry, LoginSession, Membership, User
@@ -36,7 +35,7 @@ def profile_of(user: User) -> dict[str, str]:
 
 def profile_seen(user: User) -> str:
     """What that form carries, so that nobody overwrites what he has not seen."""
-    return hashlib.sha256("\n".join(profile_of(user).values()).encode()).hexdigest()[:16]
+    return marks.of(*profile_of(user).values())
 
 
 def change_profile(
@@ -181,7 +180,7 @@ def change_password(actor: Actor, session: LoginSession, current: str, new: str)
 
 def seen(member: Membership) -> str:
     """What a form about a new initial password carries, so that it acts once: changes with every password."""
-    return hashlib.sha256((member.user.password_hash or "").encode()).hexdigest()[:16]
+    return marks.of(member.user.password_hash)
 
 
 def reset_password(actor: Actor, member: Membership, before: str) -> str:
@@ -247,7 +246,7 @@ def offer_totp(session: LoginSession) -> Offer:
 
 def totp_seen(user: User) -> str:
     """What the form about an authenticator carries: changes with every enrolment, so that it acts once."""
-    return hashlib.sha256((user.totp_sealed or "").encode()).hexdigest()[:16]
+    return marks.of(user.totp_sealed)
 
 
 def enrol_totp(actor: Actor, session: LoginSession, typed: str) -> list[str]:

@@ -15,9 +15,9 @@ from exchange import (
     calendar,
     devices,
     handovers,
-    normalise,
     outbox,
     permissions,
+    reasons,
     settings,
     throttle,
     vault,
@@ -32,7 +32,6 @@ from models import Device, Office
 from papers import Visit
 
 PROMISED_DAYS = 2  # business days until the desk has looked at it
-REASON_LONGEST = 300
 NEW_STATES = ("vacant", "issued", "downloaded", "stopped")  # of a device that a request makes a requested one
 
 OVER = {
@@ -200,9 +199,7 @@ def _accept(actor: Actor, request: ActivationRequest, is_automatic: bool) -> Non
 def send_back(actor: Actor, request: ActivationRequest, reason: str) -> None:
     """差戻し: the office reads why, and may send a confirmation code of the same installer again."""
     permissions.require(actor, "activate")
-    reason = normalise.text(reason)
-    if not 1 <= len(reason) <= REASON_LONGEST:
-        raise Refused(f"理由を1～{REASON_LONGEST}文字で入力してください。事業所の管理者にメールで伝わります。")
+    reason = reasons.given(reason, "事業所の管理者にメールで伝わります。")
     with db.atomic():
         now = ActivationRequest.get_by_id(request.id)
         if now.state != "waiting":

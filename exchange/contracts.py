@@ -1,6 +1,5 @@
 """What the fund changes about an office and its contract. Each change needs a reason, which stands in the audit."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,11 +11,13 @@ from exchange import (
     devices,
     letter_paper,
     letters,
+    marks,
     normalise,
     onetime,
     outbox,
     permissions,
     places,
+    reasons,
     sessions,
 )
 from exchange.actors import Actor
@@ -27,7 +28,6 @@ from papers import Letter, LetterBatch
 
 LABELS = {"name": "事業所名", "office_number": "事業所番号", "postal_code": "郵便番号", "address": "住所"}
 LONGEST = {"name": normalise.OFFICE_NAME_LENGTH, "office_number": normalise.OFFICE_NUMBER_LENGTH}
-REASON_LONGEST = 300
 MOST_DEVICES = 99  # a slot's number has two digits
 UNDER_WAY = {
     FILING: ("uploaded", "approved", "delivered", "received"),
@@ -41,7 +41,6 @@ TIDY: dict[str, Callable[[str], str]] = {
 }
 
 REISSUED = "お知らせの再発行（前の書面のキーとパスワードは使えません）"
-CLOSED = "この事業所の契約は、すでに終了しています。"
 CHANGED_BEFORE = (
     "この事業所の登録は、画面を開いたあとに変更されています。画面を開き直して、今の内容を確かめてください。"
 )
@@ -83,7 +82,7 @@ def problem(column: str, value: str) -> str | None:
 
 def seen(office: Office) -> str:
     """What the form about an office carries, so that nobody overwrites what he has not seen."""
-    return _digest(*(getattr(office, column) for column in LABELS))
+    return marks.of(*(getattr(office, column) for column in LABELS))
 
 
 def correct(actor: Actor, office: Office, values: Mapping[str, str], reason: str, before: str) -> list[str]:
@@ -97,7 +96,7 @@ def correct(actor: Actor, office: Office, values: Mapping[str, str], reason: str
         sentence = problem(column, value)
         if sentence:
             raise Refused(sentence)
-    reason = _reason(reason)
+    reason = reasons.given(reason)
     with db.atomic():
         now = _open(office)
         if before != seen(now):
@@ -130,7 +129,7 @@ def change_devices(actor: Actor, office: Office, limit: int, reason: str, before
     permissions.require(actor, "register")
     if not 1 <= limit <= MOST_DEVICES:
         raise Refused(f"利用台数は、1～{MOST_DEVICES}の数字で入力してください。")
-    reason = _reason(reason)
+    reason = reasons.given(reason)
     with db.atomic():
         now = _open(office)
         if before != now.device_limit:
@@ -166,10 +165,10 @@ class Reissue:
 
 def reissue_now(office: Office) -> Reissue:
     """For the form, which carries `before` so that it acts once."""
-    admin = _admin(office)
+    admin = office.admin
     if admin is None:
         return Reissue(None, "この事業所には、管理者が登録されていません。")
-    before = _digest(accounts.seen(admin), admin.user.pending_mail or admin.user.mail)
+    before = marks.of(accounts.seen(admin), admin.user.pending_mail or admin.user.mail)
     return Reissue(admin, _why_no_reissue(office), before)
 
 
@@ -193,7 +192,7 @@ def reissue(actor: Actor, office: Office, reason: str, before: str | None = None
     shown. Unusable when this machine can't make a PDF.
     """
     permissions.require(actor, "register")
-    reason = _reason(reason)
+    reason = reasons.given(reason)
     letter_paper.require_press()  # which may take seconds: nobody else's writing waits for it
     with db.atomic():
         now = _open(office)
@@ -231,7 +230,7 @@ def under_way(office: Office) -> list[Transfer]:
 
 def under_way_seen(transfers: list[Transfer]) -> str:
     """What the form about the end of a contract carries: the tick stands for the list that was shown."""
-    return _digest(*(f"{transfer.uid} {transfer.state}" for transfer in transfers))
+    return marks.of(*(f"{transfer.uid} {transfer.state}" for transfer in transfers))
 
 
 def close(actor: Actor, office: Office, reason: str, before: str, despite_transfers: bool = False) -> None:
@@ -241,7 +240,7 @@ def close(actor: Actor, office: Office, reason: str, before: str, despite_transf
     `before`: `under_way_seen` when the form was shown.
     """
     permissions.require(actor, "register")
-    reason = _reason(reason)
+    reason = reasons.given(reason)
     with db.atomic():
         now = _open(office)
         left = under_way(now)
@@ -275,26 +274,11 @@ def _open(office: Office) -> Office:
     """The office as it is now; Refused once its contract has ended. Inside the verb's transaction."""
     now = Office.get_by_id(office.id)
     if now.is_closed:
-        raise SomeoneWasFaster(CLOSED)
+        raise SomeoneWasFaster(devices.CLOSED)
     return now
 
 
-def _admin(office: Office) -> Membership | None:
-    return office.members().where(Membership.kind == "office_admin").first()
-
-
 def _tell(actor: Actor, office: Office, what: str) -> None:
-    admin = _admin(office)
+    admin = office.admin
     if admin is not None:
         outbox.account_changed(actor, admin, what)
-
-
-def _reason(typed: str) -> str:
-    reason = normalise.text(typed)
-    if not 1 <= len(reason) <= REASON_LONGEST:
-        raise Refused(f"理由を1～{REASON_LONGEST}文字で入力してください。操作の記録に残ります。")
-    return reason
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

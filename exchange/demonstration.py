@@ -105,7 +105,7 @@ def _settled_office(actor: Actor, office: Office, short_name: str) -> tuple[dict
         devices.activate(actor, device)
     key = letters.issue_secrets(actor, office).download_key
     archive_password = credentials.suggest_archive_password()
-    admin = letters.admin_of(office)
+    admin = office.admin
     people.set_up_office(Actor(admin, at=actor.at), short_name, archive_password)
     users = [
         _registered(actor, admin),
@@ -139,7 +139,7 @@ def _new_office(actor: Actor, office: Office, consultant: dict[str, Any]) -> dic
     """
     devices.activate(actor, office.devices.where(Device.slot == ADMIN_SLOT).get())
     issued = letters.issue_secrets(actor, office)
-    admin = letters.admin_of(office)
+    admin = office.admin
     known = Membership.get(Membership.login_id == consultant["login_id"])
     contract_number = known.office.contract_number
     joined = people.link(Actor(admin, at=actor.at), contract_number, known.login_id, "srHanako2", CONSULTANT_WORDS)

@@ -1,10 +1,19 @@
 """The PCs of an office: slots, which of them may connect, and how one is stopped or gives way to another."""
 
-import hashlib
-
 from database import db
 from equipment import ActivationRequest, Handover, Installer, VpnOrder
-from exchange import audit, installer_making, installers, normalise, outbox, permissions, vpn, vpn_orders
+from exchange import (
+    audit,
+    installer_making,
+    installers,
+    marks,
+    normalise,
+    outbox,
+    permissions,
+    reasons,
+    vpn,
+    vpn_orders,
+)
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
 from models import Device, LoginSession, Membership, Office
@@ -12,7 +21,6 @@ from models import Device, LoginSession, Membership, Office
 ACTIVATABLE = ("vacant", "issued", "downloaded", "requested", "stopped")
 IN_HAND = ("issued", "downloaded", "requested", "active")  # that somebody has, or is about to have
 REPLACEABLE = ("downloaded", "requested", "active", "stopped")
-REASON_LONGEST = 300
 
 STOPPED = "この端末は、すでに停止しています。"
 NEVER_USED = "この端末は、まだ使われていません。停止するものはありません。"
@@ -291,17 +299,13 @@ def spoken(device: Device) -> str:
 
 def seen(device: Device) -> str:
     """What a form about the device carries, so that nobody replaces a PC that he has not seen."""
-    parts = (device.uid, device.state, device.activated_at, device.stopped_at, device.replaced_at)
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
+    return marks.of(device.uid, device.state, device.activated_at, device.stopped_at, device.replaced_at)
 
 
 def _allowed(actor: Actor, device: Device, typed: str, *words: str) -> str:
     """The tidy reason, from somebody who may."""
     _require_may(actor, device, *words)
-    reason = normalise.text(typed)
-    if not 1 <= len(reason) <= REASON_LONGEST:
-        raise Refused(f"理由を1～{REASON_LONGEST}文字で入力してください。操作の記録に残ります。")
-    return reason
+    return reasons.given(typed)
 
 
 def _require_may(actor: Actor, device: Device, *words: str) -> None:

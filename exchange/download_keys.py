@@ -1,9 +1,7 @@
 """The key that opens an office's counters without login: a letter brings it, and its 管理者 can make another."""
 
-import hashlib
-
 from database import db
-from exchange import audit, credentials, letters, outbox, permissions
+from exchange import audit, credentials, letters, marks, outbox, permissions
 from exchange.actors import Actor
 from exchange.errors import SomeoneWasFaster
 from models import AuditEntry, Office
@@ -19,7 +17,7 @@ RENEWED_BEFORE = (
 
 def seen(office: Office) -> str:
     """What the form carries, so that it acts once: changes with every key."""
-    return hashlib.sha256((office.download_key_hash or "").encode()).hexdigest()[:16]
+    return marks.of(office.download_key_hash)
 
 
 def renew(actor: Actor, office: Office, before: str) -> str:

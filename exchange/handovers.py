@@ -4,7 +4,6 @@ A planned one is asked for by the 管理者 and done when the successor's PC is 
 an office whose 管理者 has gone, is asked for by one of the fund's people and done when another approves.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +15,20 @@ from exchange import (
     devices,
     letter_paper,
     letters,
-    normalise,
+    marks,
     outbox,
     people,
     permissions,
     places,
+    reasons,
 )
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
 from models import ADMIN_SLOT, Device, Membership, Office, User
 
-REASON_LONGEST = 300
 RENEWED = "管理者の引継ぎ"
 URGENT = "緊急の管理者の交代"
 
-CLOSED = "この事業所の契約は、すでに終了しています。"
 OPEN_ALREADY = "この事業所では、すでに引継ぎの手続き中です。先にその引継ぎを終えるか、取り下げてください。"
 MOVED_ON = "管理者か後任の方の登録が、画面を開いたあとに変わっています。画面を開き直して確かめてください。"
 NOT_STAFF = "後任には、この事業所の担当者を選んでください。社労士・税理士は、管理者になることができません。"
@@ -77,10 +75,6 @@ class Nomination:
 # ── questions ──
 
 
-def admin_of(office: Office) -> Membership | None:
-    return office.members().where(Membership.kind == "office_admin").first()
-
-
 def candidates(office: Office) -> list[Membership]:
     """Who could take over at once: the office's own people who can log in with a password of their own."""
     found = office.members().where(Membership.kind == "staff", Membership.usable(), ~User.is_initial_password)
@@ -116,18 +110,16 @@ def waiting_for(member: Membership) -> Any:
 
 def seen(office: Office) -> str:
     """What the form about a successor carries: changes with the 管理者 and with every 引継ぎ."""
-    admin = admin_of(office)
+    admin = office.admin
     newest = Handover.select().where(Handover.office == office).order_by(Handover.id.desc()).first()
-    parts = (admin.uid if admin else "", newest.uid if newest else "", newest.state if newest else "")
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return marks.of(admin and admin.uid, newest and newest.uid, newest and newest.state)
 
 
 def reviewed(handover: Handover) -> str:
     """What the form of the 承認 carries: changes with the account that is to be the 管理者's, and with whose it was."""
     member = Membership.get_by_id(handover.successor_id)
     user = member.user
-    parts = (handover.predecessor.uid, member.login_id, user.name, user.kana, user.mail, user.pending_mail or "")
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return marks.of(handover.predecessor.uid, member.login_id, user.name, user.kana, user.mail, user.pending_mail)
 
 
 def approvers(asked_by: Membership) -> list[Membership]:
@@ -207,9 +199,7 @@ def open_emergency(
     A new person gets his password with the letter that the approval orders.
     """
     permissions.require(actor, "register")
-    reason = normalise.text(reason)
-    if not 1 <= len(reason) <= REASON_LONGEST:
-        raise Refused(f"理由を1～{REASON_LONGEST}文字で入力してください。操作の記録に残ります。")
+    reason = reasons.given(reason)
     with db.atomic():
         return _open(actor, office, "emergency", successor, reason, before).handover
 
@@ -219,10 +209,10 @@ def _open(
 ) -> Nomination:
     now = Office.get_by_id(office.id)
     if now.is_closed:
-        raise SomeoneWasFaster(CLOSED)
+        raise SomeoneWasFaster(devices.CLOSED)
     if Handover.open_at(now) is not None:
         raise SomeoneWasFaster(OPEN_ALREADY)
-    predecessor = admin_of(now)
+    predecessor = now.admin
     if predecessor is None or before not in (None, seen(now)):
         raise SomeoneWasFaster(MOVED_ON)
     if kind == "emergency" and actor.membership is not None and not approvers(actor.membership):

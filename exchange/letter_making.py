@@ -88,7 +88,7 @@ def _leave_out(letter: Letter, failed: letter_paper.PressFailed) -> None:
 
 
 def _facts(letter: Letter, office: Office, secrets: letters.Secrets, base_url: str, at: datetime) -> letter_paper.Facts:
-    admin, fund = letters.admin_of(office), settings.every()
+    admin, fund = office.admin, settings.every()
     return letter_paper.Facts(
         office_name=office.name,
         postal_code=office.postal_code,

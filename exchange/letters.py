@@ -68,14 +68,9 @@ class Secrets:
         return credentials.hash_secret(self.download_key), credentials.hash_secret(self.initial_password)
 
 
-def admin_of(office: Office) -> Membership:
-    """Its 管理者; DoesNotExist when there is none."""
-    return office.members().where(Membership.kind == "office_admin").get()
-
-
 def newcomer(office: Office) -> User | None:
     """Its 管理者 who never came in, the only one whom a letter is for."""
-    admin = office.members().where(Membership.kind == "office_admin").first()
+    admin = office.admin
     return admin.user if admin is not None and admin.user.is_initial_password else None
 
 
@@ -361,7 +356,7 @@ def _count(batch: LetterBatch) -> int:
 
 def as_text(office: Office, secrets: Secrets, base_url: str, today: str) -> str:
     """The letter as plain text, for the counter and for the demonstration. `today`: the date as it is to be printed."""
-    admin = admin_of(office)
+    admin = office.admin
     facts = settings.every()
     return f"""{today}
 {office.name} 御中

@@ -17,6 +17,7 @@ LEAVES = {
     *("zip_entries", "zip_extras", "zip_streams", "zip_writer", "logs", "postman", "qr", "lists"),
     *("trail", "spreadsheet", "letter_paper", "workbooks", "registration_columns", "recognised", "clock"),
     *("confirmation_code", "certificates", "vpn_file", "kits", "softether", "hours", "progress_kinds"),
+    *("marks", "reasons"),
 }
 VERBS = {
     *("transfers", "requests", "devices", "registrations", "letters", "statements", "people", "backups"),

@@ -8,13 +8,11 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from wtforms import TextAreaField
-from wtforms.validators import DataRequired, Length
 
 from blueprints import answers, fields, guards, paging, words
 from database import utc_now
 from equipment import ActivationRequest, VpnOrder
-from exchange import activation_checks, activation_facts, activations, calendar, normalise, vpn, vpn_orders
+from exchange import activation_checks, activation_facts, activations, calendar, normalise, reasons, vpn, vpn_orders
 from exchange.activation_facts import Change, End
 
 bp = Blueprint("activations", __name__, url_prefix="/admin/activations")
@@ -45,14 +43,7 @@ SWAP = "PCの入れ替えです。いまのPC（{name}、{since}から）は使�
 
 
 class ReturnForm(fields.Form):
-    reason = TextAreaField(
-        "差戻しの理由",
-        [
-            DataRequired("差戻しの理由を入力してください。事業所の管理者へのメールに書かれます。"),
-            Length(max=activations.REASON_LONGEST, message=f"差戻しの理由は{activations.REASON_LONGEST}文字までです。"),
-        ],
-        [fields.cleaned(str.strip)],
-    )
+    reason = fields.reason("差戻しの理由", "事業所の管理者へのメールに書かれます。", reasons.LONGEST)
 
 
 @dataclass(frozen=True)

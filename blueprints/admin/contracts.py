@@ -9,7 +9,7 @@ from wtforms import BooleanField, HiddenField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from blueprints import fields, guards
-from exchange import contracts, normalise
+from exchange import contracts, normalise, reasons
 from exchange.devices import IN_HAND
 from exchange.errors import Forbidden, Refused
 from exchange.registration_file import MAX_DEVICES
@@ -20,9 +20,9 @@ bp = Blueprint("contracts", __name__, url_prefix="/admin/contracts")
 
 def _reason(of: str) -> StringField:
     """Four forms stand on one page: ids have to differ, names need not."""
-    message = f"理由は{contracts.REASON_LONGEST}文字までで入力してください。"
+    message = f"理由は{reasons.LONGEST}文字までで入力してください。"
     needed = DataRequired("理由を入力してください。操作の記録に残ります。")
-    longest = Length(max=contracts.REASON_LONGEST, message=message)
+    longest = Length(max=reasons.LONGEST, message=message)
     return StringField("理由", [needed, longest], [fields.cleaned(normalise.text)], id=f"{of}-reason")
 
 

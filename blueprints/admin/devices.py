@@ -10,7 +10,7 @@ from wtforms import HiddenField, SelectField, StringField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from blueprints import fields, guards, paging, words
-from exchange import activation_facts, devices, inventory, normalise, vpn
+from exchange import activation_facts, devices, inventory, normalise, reasons, vpn
 from exchange.inventory import Place
 from models import Office
 
@@ -19,7 +19,7 @@ bp = Blueprint("devices", __name__, url_prefix="/admin/devices")
 OTHER = "その他"
 LOST = "紛失・盗難"  # such a PC is stopped before anything else
 CAUSES = (LOST, "故障", "入れ替え", "退職・異動", OTHER)
-ROOM = devices.REASON_LONGEST - max(map(len, CAUSES)) - 1
+ROOM = reasons.LONGEST - max(map(len, CAUSES)) - 1
 NEEDED = "理由を入力してください。操作の記録に残ります。"
 
 KEPT = "いまのPCは、新しいPCが有効化されるまで使えます。"
@@ -71,7 +71,7 @@ class FundForm(fields.Form):
     seen = HiddenField()  # of a replacement
     reason = StringField(
         "理由",
-        [DataRequired(NEEDED), Length(max=devices.REASON_LONGEST, message="理由が長すぎます。短くしてください。")],
+        [DataRequired(NEEDED), Length(max=reasons.LONGEST, message="理由が長すぎます。短くしてください。")],
         [fields.cleaned(normalise.text)],
     )
 

@@ -5,12 +5,11 @@ from typing import Any
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from wtforms import HiddenField, RadioField, TextAreaField
-from wtforms.validators import DataRequired, Length
+from wtforms import HiddenField, RadioField
 
 from blueprints import answers, fields, guards, paging, people_pages
 from equipment import Handover
-from exchange import accounts, credentials, handovers, inventory, normalise, permissions
+from exchange import accounts, credentials, handovers, inventory, permissions, reasons
 from exchange.errors import Forbidden, Refused
 from models import ADMIN_SLOT, Device, Membership, Office
 
@@ -51,16 +50,7 @@ class SuccessorForm(fields.Form):
 
 
 class EmergencyForm(SuccessorForm):
-    reason = TextAreaField(
-        "理由",
-        [
-            DataRequired("理由を入力してください。承認する方が読み、操作の記録に残ります。"),
-            Length(
-                max=handovers.REASON_LONGEST, message=f"理由は{handovers.REASON_LONGEST}文字までで入力してください。"
-            ),
-        ],
-        [fields.cleaned(normalise.text)],
-    )
+    reason = fields.reason("理由", "承認する方が読み、操作の記録に残ります。", reasons.LONGEST)
 
 
 @bp.get("/")
@@ -188,7 +178,7 @@ def _emergency_page(office: Office, form: EmergencyForm | None = None) -> str:
     return render_template(
         "admin/handover_emergency.html",
         office=office,
-        admin=handovers.admin_of(office),
+        admin=office.admin,
         open_one=Handover.open_at(office),
         approvers=handovers.approvers(current_user.member),
         form=form or _fresh(EmergencyForm, office),
@@ -213,7 +203,7 @@ def _question(office: Office, form: SuccessorForm, action: str, kind: str) -> st
     return render_template(
         "admin/handover_question.html",
         office=office,
-        admin=handovers.admin_of(office),
+        admin=office.admin,
         kind=kind,
         successor=successor,
         is_new=isinstance(person, handovers.NewPerson),

@@ -6,8 +6,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.file import FileField, FileRequired
-from wtforms import PasswordField, TextAreaField
-from wtforms.validators import DataRequired, Length
+from wtforms import PasswordField
+from wtforms.validators import Length
 
 from blueprints import answers, fields, guards, uploads
 from exchange import intake, invitations, permissions, registration_file
@@ -36,14 +36,7 @@ class FileForm(fields.Form):
 
 
 class ReturnForm(fields.Form):
-    reason = TextAreaField(
-        "差戻しの理由",
-        [
-            DataRequired("差戻しの理由を入力してください。事業所が開く入力画面に表示されます。"),
-            Length(max=intake.REASON_LONGEST, message=f"差戻しの理由は{intake.REASON_LONGEST}文字までです。"),
-        ],
-        [fields.cleaned(str.strip)],
-    )
+    reason = fields.reason("差戻しの理由", "事業所が開く入力画面に表示されます。", intake.REASON_LONGEST)
 
 
 @bp.get("/")

@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+import work
 from database import db, utc_now
 from equipment import ActivationRequest, Installer
-from exchange import activations, visits
+from exchange import activations, jobs, visits
 from exchange.actors import Actor
 from models import Device, Mail, Office
 from papers import Visit
-from tests.exchange.codes import Built, Pc, code
+from tests.exchange.codes import Built, Pc, built, code
+from tests.people import Cast
 
 ADDRESS = "203.0.113.7"
 
@@ -45,3 +47,16 @@ def fresh(row: Any) -> Any:
 def mailed(kind: str) -> list[str]:
     """Addresses that got such a mail, in order."""
     return [mail.to_address for mail in Mail.select().where(Mail.kind == kind).order_by(Mail.id)]
+
+
+def run_vpn(app: Any) -> None:
+    """What the loop of the VPN does, until nothing is due."""
+    kinds = {"vpn": work.handlers(app)["vpn"]}
+    while jobs.run_one(kinds, utc_now()):
+        pass
+
+
+def accepted(cast: Cast, number: int = 2) -> ActivationRequest:
+    request = sends(built(cast.xyz, number))
+    activations.accept(cast.dai, request)
+    return request

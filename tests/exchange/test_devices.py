@@ -7,7 +7,7 @@ import pytest
 
 from database import db
 from equipment import ActivationRequest, Installer, InstallerOrder, VpnOrder
-from exchange import activations, audit, devices, installers, permissions
+from exchange import activations, audit, devices, installers, permissions, reasons
 from exchange.actors import Actor, command_line, system
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster
 from models import Device, LoginSession, Mail
@@ -62,7 +62,7 @@ def test_the_manager_and_the_desk_stop_a_device(cast: Cast, name: str) -> None:
 
 
 @pytest.mark.parametrize("act", [devices.stop, devices.replace])
-@pytest.mark.parametrize("reason", ["", " 　", "あ" * (devices.REASON_LONGEST + 1)])
+@pytest.mark.parametrize("reason", ["", " 　", "あ" * (reasons.LONGEST + 1)])
 def test_a_reason_is_needed(cast: Cast, act: Callable[[Actor, Device, str], None], reason: str) -> None:
     with pytest.raises(Refused, match="理由を1～300文字"):
         act(cast.taro, slot(cast.abc), reason)

@@ -85,7 +85,7 @@ Step = Callable[[Cast, random.Random], object]
 
 
 def _admin(cast: Cast) -> Actor:
-    return Actor(handovers.admin_of(cast.abc))
+    return Actor(cast.abc.admin)
 
 
 def _someone(cast: Cast, chance: random.Random) -> Membership:

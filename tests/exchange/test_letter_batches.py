@@ -72,7 +72,7 @@ def test_the_letters_are_made_with_new_secrets_that_open_the_doors(cast: Cast, b
     made = secrets_on(fetched(cast.kiku, batch))
     offices = [cast.xyz, Office.get(Office.name == "QRS物産株式会社")]  # by office number
     keys = [credentials.is_right(office.download_key_hash, key) for office, (key, _) in zip(offices, made, strict=True)]
-    admins = [letters.admin_of(office).user for office in offices]
+    admins = [office.admin.user for office in offices]
     passwords = [credentials.is_right(user.password_hash, word) for user, (_, word) in zip(admins, made, strict=True)]
     assert keys + passwords == [True] * 4
     assert batch.expires_at - batch.ready_at == timedelta(hours=24)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from exchange import letters, registrations
+from exchange import registrations
 from exchange.actors import command_line
 from exchange.errors import Forbidden, Refused
 from exchange.permissions import ALL_WORDS
@@ -34,7 +34,7 @@ def errors(files: list[RegistrationFile]) -> list[list[tuple[str, str]]]:
 
 def test_each_row_becomes_an_office_with_admin_and_slots(cast: Cast) -> None:
     (office,) = registrations.register(command_line(), [RegistrationFile((row("00301"),))])
-    admin = letters.admin_of(office)
+    admin = office.admin
     assert re.fullmatch(r"[1-9]\d{6}-\d{8}", office.contract_number)
     assert (office.name, office.name_filed, office.entered_on.isoformat()) == (
         "事業所00301",

@@ -10,42 +10,18 @@ import pytest
 
 import work
 from database import db, utc_now
-from equipment import ActivationRequest, Installer, VpnOrder
+from equipment import Installer, VpnOrder
 from exchange import activations, devices, jobs, sealing, settings, vpn, vpn_orders
 from exchange.actors import system
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster
-from models import Device, Job, Mail
-from tests.exchange.activating import fresh, mailed, sends, slot
+from models import Job, Mail
+from tests.exchange.activating import accepted, fresh, mailed, run_vpn, sends, slot
 from tests.exchange.codes import Pc, built
 from tests.exchange.offices import said
 from tests.exchange.vpn_server import VpnServer
 from tests.people import Cast, run_jobs, told
 
 pytestmark = pytest.mark.usefixtures("app", "empty_outbox")
-
-
-@pytest.fixture
-def server(app: Any) -> VpnServer:
-    server = VpnServer()
-    vpn.configure(server)
-    return server
-
-
-def user(device: Device) -> str:
-    return vpn.user_name(device)
-
-
-def run_vpn(app: Any) -> None:
-    """What the loop of the VPN does, until nothing is due."""
-    kinds = {"vpn": work.handlers(app)["vpn"]}
-    while jobs.run_one(kinds, utc_now()):
-        pass
-
-
-def accepted(cast: Cast, number: int = 2) -> ActivationRequest:
-    request = sends(built(cast.xyz, number))
-    activations.accept(cast.dai, request)
-    return request
 
 
 def live_jobs() -> int:
@@ -60,7 +36,7 @@ def test_a_device_is_active_once_the_server_lets_it_in(app: Any, cast: Cast, ser
     assert (request.state, slot(cast.xyz, 2).state, server.calls) == ("settling", "requested", [])
     run_vpn(app)
     assert (fresh(request).state, slot(cast.xyz, 2).state) == ("activated", "active")
-    assert server.users == {user(request.device): request.installer.certificate}
+    assert server.users == {vpn.user_name(request.device): request.installer.certificate}
     order = vpn_orders.newest(request.device_id)
     assert order is not None
     assert (order.state, order.done_by, fresh(request.installer).bound_at) == (
@@ -88,7 +64,7 @@ def test_a_silent_server_loses_nothing_and_nobody_is_told_twice(app: Any, cast: 
     vpn_orders.chase(utc_now())
     run_jobs(app)
     assert (fresh(request).state, slot(cast.xyz, 2).state) == ("activated", "active")
-    assert server.users == {user(request.device): request.installer.certificate}
+    assert server.users == {vpn.user_name(request.device): request.installer.certificate}
     assert (len(mailed("device_activated")), len(said("vpn.settled"))) == (1, 1)
     vpn_orders.chase(utc_now())
     assert live_jobs() == 0
@@ -108,7 +84,7 @@ def test_the_same_job_run_again_changes_nothing(app: Any, cast: Cast, server: Vp
     for _ in range(3):
         activations.settle(system(), request.device_id)
     assert (len(mailed("device_activated")), len(said("vpn.settled"))) == (1, 1)
-    assert server.users == {user(request.device): request.installer.certificate}
+    assert server.users == {vpn.user_name(request.device): request.installer.certificate}
 
 
 def test_mails_go_out_while_the_server_takes_its_time(app: Any, cast: Cast, server: VpnServer) -> None:
@@ -183,7 +159,7 @@ def test_an_old_order_that_arrives_after_the_newest_is_undone(app: Any, cast: Ca
 
     server.meanwhile = stop_and_shut_out
     activations.settle(system(), request.device_id)
-    assert server.calls == [("shut_out", user(request.device)), ("admit", user(request.device))]
+    assert server.calls == [("shut_out", vpn.user_name(request.device)), ("admit", vpn.user_name(request.device))]
     run_vpn(app)
     assert (server.users, server.calls[-1][0]) == ({}, "shut_out")
 
@@ -194,7 +170,7 @@ def test_an_old_order_whose_answer_was_lost_is_undone(app: Any, cast: Cast, serv
     def stop_and_fall_silent() -> None:
         devices.stop(cast.dai, slot(cast.xyz, 2), "紛失")
         activations.settle(system(), request.device_id)
-        server.users[user(request.device)] = "let in, but the answer never came"
+        server.users[vpn.user_name(request.device)] = "let in, but the answer never came"
         server.is_on = False
 
     server.meanwhile = stop_and_fall_silent
@@ -238,7 +214,7 @@ def test_a_next_pc_that_does_not_come_leaves_the_old_one_in(app: Any, cast: Cast
     server.meanwhile = lambda: _void(cast)
     run_vpn(app)
     assert (fresh(second).state, slot(cast.xyz, 2).state) == ("void", "active")
-    assert server.users == {user(first.device): first.installer.certificate}
+    assert server.users == {vpn.user_name(first.device): first.installer.certificate}
     assert fresh(first.installer).unbound_at is None
 
 

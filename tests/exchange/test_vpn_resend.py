@@ -1,50 +1,22 @@
 """`flask vpn resend`: a VPN server that is new, or has lost what it knew, is told of every device once more."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
-import work
-from database import utc_now
-from equipment import ActivationRequest
-from exchange import activations, devices, jobs, vpn, vpn_orders
+from exchange import activations, devices, vpn, vpn_orders
 from exchange.actors import command_line
 from exchange.errors import Forbidden, Refused
 from models import Device
-from tests.exchange.activating import fresh, mailed, sends, slot
+from tests.exchange.activating import accepted, fresh, mailed, run_vpn, sends, slot
 from tests.exchange.codes import built
 from tests.exchange.offices import said
 from tests.exchange.vpn_server import VpnServer
 from tests.people import Cast
 
 pytestmark = pytest.mark.usefixtures("app", "empty_outbox")
-
-
-@pytest.fixture
-def server(app: Any) -> Iterator[VpnServer]:
-    server = VpnServer()
-    vpn.configure(server)
-    yield server
-    vpn.configure(vpn.Manual())
-
-
-def user(device: Device) -> str:
-    return vpn.user_name(device)
-
-
-def run_vpn(app: Any) -> None:
-    kinds = {"vpn": work.handlers(app)["vpn"]}
-    while jobs.run_one(kinds, utc_now()):
-        pass
-
-
-def accepted(cast: Cast, number: int = 2) -> ActivationRequest:
-    request = sends(built(cast.xyz, number))
-    activations.accept(cast.dai, request)
-    return request
 
 
 def resend(app: Flask) -> Result:
@@ -60,8 +32,8 @@ def test_a_server_that_lost_all_it_knew_is_told_once_more(app: Any, cast: Cast, 
     told = vpn_orders.resend(command_line())
     assert (told.let_in, told.shut_out, told.waiting) == (1, 1, 0)
     run_vpn(app)
-    assert server.users == {user(second.device): second.installer.certificate}
-    assert sorted(server.calls) == [("admit", user(second.device)), ("shut_out", user(first.device))]
+    assert server.users == {vpn.user_name(second.device): second.installer.certificate}
+    assert sorted(server.calls) == [("admit", vpn.user_name(second.device)), ("shut_out", vpn.user_name(first.device))]
     assert said("vpn.settled")[-2:] == [{"slot": 2, "is_on": True}, {"slot": 1, "is_on": False}]
     assert len(mailed("device_activated")) == 2
 
@@ -84,7 +56,7 @@ def test_a_pc_with_a_certificate_that_nobody_knows_stays_as_it_is(app: Any, cast
 
 def test_a_code_that_waits_for_the_desk_lets_nobody_in(app: Any, cast: Cast, server: VpnServer) -> None:
     request = sends(built(cast.xyz, 2))
-    server.users[user(request.device)] = "from before the backup"
+    server.users[vpn.user_name(request.device)] = "from before the backup"
     assert vpn_orders.resend(command_line()).shut_out == 1
     run_vpn(app)
     assert (server.users, fresh(request).state) == ({}, "waiting")

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import pytest
+from flask import Flask
+
 from database import db
+from exchange import vpn
 from exchange.vpn import Account, Health, Unreachable
 
 
@@ -45,3 +49,11 @@ class VpnServer:
         self.calls.append((what, user))
         if not self.is_on:
             raise Unreachable("switched off")
+
+
+@pytest.fixture
+def server(app: Flask) -> VpnServer:
+    """A VPN server that is driven from here; the next test's site has its own."""
+    found = VpnServer()
+    vpn.configure(found)
+    return found

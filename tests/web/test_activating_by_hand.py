@@ -1,13 +1,12 @@
 """The desk's button for a PC of which no confirmation code is taken, on the page of its office's PCs."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
 
 from equipment import Installer
-from exchange import vpn
 from models import Device, Mail
 from tests.exchange.activating import mailed
 from tests.exchange.codes import built
@@ -21,15 +20,6 @@ People = Callable[[str], Browser]
 @pytest.fixture(autouse=True)
 def _only_what_the_test_sends(app: Flask) -> None:
     Mail.delete().execute()
-
-
-@pytest.fixture
-def server(app: Flask) -> Iterator[VpnServer]:
-    """A VPN server that is driven from here."""
-    found = VpnServer()
-    vpn.configure(found)
-    yield found
-    vpn.configure(vpn.Manual())
 
 
 def uploaded(cast: Cast) -> Installer:

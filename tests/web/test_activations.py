@@ -1,7 +1,7 @@
 """The desk's queue: what waits for its 有効化, how it is decided, and what is to be done on the VPN server."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from database import utc_now
 from equipment import ActivationRequest, VpnOrder
-from exchange import activations, calendar, devices, vpn
+from exchange import activations, calendar, devices
 from models import AuditEntry, Device, Grant, Mail
 from tests.exchange.activating import fresh, mailed, sends
 from tests.exchange.codes import CERTIFICATE, Pc, built
@@ -30,15 +30,6 @@ SHOWN = {"SOUMU", "KEIRI", "NOTE", "BEGIN", "CERTIFICATE", "END", "MIIB"}
 @pytest.fixture(autouse=True)
 def _only_what_the_test_sends(app: Flask) -> None:
     Mail.delete().execute()
-
-
-@pytest.fixture
-def server(app: Flask) -> Iterator[VpnServer]:
-    """A VPN server that is driven from here."""
-    found = VpnServer()
-    vpn.configure(found)
-    yield found
-    vpn.configure(vpn.Manual())
 
 
 def sent(cast: Cast, slot: int = 2, at: datetime | None = None, **pc: str) -> ActivationRequest:

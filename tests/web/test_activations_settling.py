@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,15 +24,6 @@ People = Callable[[str], Browser]
 @pytest.fixture(autouse=True)
 def _only_what_the_test_sends(app: Flask) -> None:
     Mail.delete().execute()
-
-
-@pytest.fixture
-def server(app: Flask) -> Iterator[VpnServer]:
-    """A VPN server that is driven from here."""
-    found = VpnServer()
-    vpn.configure(found)
-    yield found
-    vpn.configure(vpn.Manual())
 
 
 def test_the_row_asks_until_the_server_has_done_its_part(
