@@ -125,4 +125,10 @@
   document.addEventListener("click", function (event) {
     if (event.target.closest("[data-upload-stop]") && running) { running.abort(); }
   });
+  // A file chosen before the scripts were at work, on a slow line, is looked at now.
+  document.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("form[data-upload] input[type=file]").forEach(function (field) {
+      if (field.files.length) { field.dispatchEvent(new Event("change", { bubbles: true })); }
+    });
+  });
 })();

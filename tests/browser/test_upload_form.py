@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser import site as sites
 from tests.browser.people import OfficeUser
@@ -130,6 +130,23 @@ def test_another_file_takes_what_was_said_of_the_first_away(
         hanako.main.locator("input[type=file]").set_input_files(file)
         hanako.sees(re.compile("ファイルが大きすぎます。上限は.*1,000,000"))
         expect(hanako.main.locator("#file-error, #error-summary")).to_have_count(0)
+
+
+def test_a_file_chosen_before_the_scripts_have_arrived_is_looked_at_once_they_have(
+    tmp_path: Path, chromium: object, sits_down: Callable
+) -> None:
+    with sites.running(tmp_path / "small", TODOKE_MAX_FILE_BYTES="1000000") as site:
+        hanako = sits_down(site, "hanako")
+        hanako.logs_in()
+        file = tmp_path / "届書.zip"
+        file.write_bytes(large_zip(hanako, 1_000_000))
+        held: list[Route] = []
+        hanako.page.route("**/js/upload.js*", lambda route: held.append(route))
+        with hanako.page.expect_request("**/js/upload.js*"):
+            hanako.page.goto("/files/upload", wait_until="commit")
+        hanako.main.locator("input[type=file]").set_input_files(file)
+        held[0].continue_()
+        hanako.sees(re.compile("ファイルが大きすぎます。上限は.*1,000,000"))
 
 
 def test_a_refused_upload_keeps_what_was_typed_and_the_file(hanako: OfficeUser, tmp_path: Path) -> None:
