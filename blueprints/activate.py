@@ -38,14 +38,7 @@ def form() -> ResponseReturnValue:
 
 @bp.post("/")
 def enter() -> ResponseReturnValue:
-    form = CounterForm()
-    if not form.validate():
-        return _form_page(form), 422
-    try:
-        return counters.open_with(form, HERE, "activate.upload")
-    except Refused as refused:
-        form.form_errors = [refused.message]  # of which field isn't told
-        return _form_page(form), refused.status
+    return counters.come_in(HERE, "activate.upload", _form_page)
 
 
 @bp.get("/request")

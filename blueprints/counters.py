@@ -1,5 +1,7 @@
 """Counters without login: the form that opens one with the letter's key, and which visit the browser is on."""
 
+from collections.abc import Callable
+
 from flask import flash, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import StringField
@@ -9,6 +11,7 @@ from blueprints import fields, zones
 from database import utc_now
 from exchange import counter, normalise, visits
 from exchange.actors import Actor
+from exchange.errors import Refused
 from papers import Visit
 
 LABELS = {"download": "ダウンロードの窓口", "activate": "確認コードの窓口", "registration": "登録届の窓口"}
@@ -55,9 +58,16 @@ def minutes(purpose: str) -> int:
     return int(visits.LIVES[purpose].total_seconds() // 60)
 
 
-def open_with(form: CounterForm, purpose: str, inside: str) -> ResponseReturnValue:
-    """What a valid form opens: a visit to that counter, and the way to its page `inside`. Refused for a wrong pair."""
-    token = counter.open_counter(stranger(purpose), form.contract_number.data, form.download_password.data, purpose)
+def come_in(purpose: str, inside: str, page: Callable[[CounterForm], str]) -> ResponseReturnValue:
+    """The answer to the form: a visit to that counter and the way to its page `inside`, or the form's `page` again."""
+    form = CounterForm()
+    if not form.validate():
+        return page(form), 422
+    try:
+        token = counter.open_counter(stranger(purpose), form.contract_number.data, form.download_password.data, purpose)
+    except Refused as refused:
+        form.form_errors = [refused.message]  # of which field isn't told
+        return page(form), refused.status
     leave(purpose)  # whoever was here before at this PC
     enter(purpose, token)
     return redirect(url_for(inside), 303)

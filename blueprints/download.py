@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from blueprints import answers, counters, guards
 from blueprints.counters import CounterForm
 from exchange import calendar, counter, settings
-from exchange.errors import Refused
 from papers import Document, Visit
 
 bp = Blueprint("download", __name__, url_prefix="/download")
@@ -28,14 +27,7 @@ def form() -> ResponseReturnValue:
 
 @bp.post("/")
 def enter() -> ResponseReturnValue:
-    form = CounterForm()
-    if not form.validate():
-        return _form_page(form), 422
-    try:
-        return counters.open_with(form, HERE, "download.list")
-    except Refused as refused:
-        form.form_errors = [refused.message]  # of which field isn't told
-        return _form_page(form), refused.status
+    return counters.come_in(HERE, "download.list", _form_page)
 
 
 @bp.get("/list", endpoint="list")

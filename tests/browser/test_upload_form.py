@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from tests.browser.people import OfficeUser
 from tests.browser.site import Site
 from tests.people import aes_zip
 
+LIMIT = 1_000_000  # bytes of a file
+REFUSED = re.compile("ファイルが大きすぎます。上限は.*1,000,000")
 SLOW = 1_000_000  # bytes a second, as over a VPN
 
 # A file comes out of the file manager onto the drop area.
@@ -35,6 +37,22 @@ def hanako(site: Site, sits_down: Callable) -> OfficeUser:
     hanako = sits_down(site, "hanako")
     hanako.logs_in()
     return hanako
+
+
+@pytest.fixture
+def limited(tmp_path: Path, chromium: object, sits_down: Callable) -> Iterator[OfficeUser]:
+    """The clerk at a site of her own that takes files of LIMIT bytes at most."""
+    with sites.running(tmp_path / "limited", TODOKE_MAX_FILE_BYTES=str(LIMIT)) as site:
+        hanako = sits_down(site, "hanako")
+        hanako.logs_in()
+        yield hanako
+
+
+@pytest.fixture
+def too_large(limited: OfficeUser, tmp_path: Path) -> Path:
+    file = tmp_path / "届書.zip"
+    file.write_bytes(large_zip(limited, LIMIT))
+    return file
 
 
 def large_zip(hanako: OfficeUser, size: int) -> bytes:
@@ -101,52 +119,33 @@ def test_the_way_back_from_a_finished_upload_leads_to_the_form(hanako: OfficeUse
     hanako.sees_heading("届書：資格取得届")
 
 
-def test_a_file_over_the_limit_is_refused_before_it_is_sent(
-    tmp_path: Path, chromium: object, sits_down: Callable
-) -> None:
-    with sites.running(tmp_path / "small", TODOKE_MAX_FILE_BYTES="1000000") as site:
-        hanako = sits_down(site, "hanako")
-        hanako.logs_in()
-        file = tmp_path / "届書.zip"
-        file.write_bytes(large_zip(hanako, 1_000_000))
-        hanako.fills_in_upload(file)
-        hanako.sees(re.compile("ファイルが大きすぎます。上限は.*1,000,000"))
-        hanako.presses("アップロード")
-        hanako.sees_heading("届書のアップロード")
+def test_a_file_over_the_limit_is_refused_before_it_is_sent(limited: OfficeUser, too_large: Path) -> None:
+    limited.fills_in_upload(too_large)
+    limited.sees(REFUSED)
+    limited.presses("アップロード")
+    limited.sees_heading("届書のアップロード")
 
 
-def test_another_file_takes_what_was_said_of_the_first_away(
-    tmp_path: Path, chromium: object, sits_down: Callable
-) -> None:
-    with sites.running(tmp_path / "small", TODOKE_MAX_FILE_BYTES="1000000") as site:
-        hanako = sits_down(site, "hanako")
-        hanako.logs_in()
-        hanako.goes_to("/files/upload")
-        hanako.main.get_by_label("種類").select_option(index=1)
-        hanako.presses("アップロード")
-        expect(hanako.main.locator("#file-error")).to_contain_text("ファイルが選ばれていません")
-        file = tmp_path / "届書.zip"
-        file.write_bytes(large_zip(hanako, 1_000_000))
-        hanako.main.locator("input[type=file]").set_input_files(file)
-        hanako.sees(re.compile("ファイルが大きすぎます。上限は.*1,000,000"))
-        expect(hanako.main.locator("#file-error, #error-summary")).to_have_count(0)
+def test_another_file_takes_what_was_said_of_the_first_away(limited: OfficeUser, too_large: Path) -> None:
+    limited.goes_to("/files/upload")
+    limited.main.get_by_label("種類").select_option(index=1)
+    limited.presses("アップロード")
+    expect(limited.main.locator("#file-error")).to_contain_text("ファイルが選ばれていません")
+    limited.main.locator("input[type=file]").set_input_files(too_large)
+    limited.sees(REFUSED)
+    expect(limited.main.locator("#file-error, #error-summary")).to_have_count(0)
 
 
 def test_a_file_chosen_before_the_scripts_have_arrived_is_looked_at_once_they_have(
-    tmp_path: Path, chromium: object, sits_down: Callable
+    limited: OfficeUser, too_large: Path
 ) -> None:
-    with sites.running(tmp_path / "small", TODOKE_MAX_FILE_BYTES="1000000") as site:
-        hanako = sits_down(site, "hanako")
-        hanako.logs_in()
-        file = tmp_path / "届書.zip"
-        file.write_bytes(large_zip(hanako, 1_000_000))
-        held: list[Route] = []
-        hanako.page.route("**/js/upload.js*", lambda route: held.append(route))
-        with hanako.page.expect_request("**/js/upload.js*"):
-            hanako.page.goto("/files/upload", wait_until="commit")
-        hanako.main.locator("input[type=file]").set_input_files(file)
-        held[0].continue_()
-        hanako.sees(re.compile("ファイルが大きすぎます。上限は.*1,000,000"))
+    held: list[Route] = []
+    limited.page.route("**/js/upload.js*", lambda route: held.append(route))
+    with limited.page.expect_request("**/js/upload.js*"):
+        limited.page.goto("/files/upload", wait_until="commit")
+    limited.main.locator("input[type=file]").set_input_files(too_large)
+    held[0].continue_()
+    limited.sees(REFUSED)
 
 
 def test_a_refused_upload_keeps_what_was_typed_and_the_file(hanako: OfficeUser, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pyotp
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from database import utc_now
+from database import db, utc_now
+from exchange import letters
 from models import Office, Throttle
+from papers import Visit
 from tests.people import Browser, Cast, mails, run_jobs
 
 
@@ -72,3 +75,14 @@ def totp(cast: Cast, name: str) -> str:
 def logs_in_as_staff(cast: Cast, browser: Browser, name: str, **other: Any) -> TestResponse:
     form = {"login_id": cast.member(name).login_id, "password": cast.secrets(name)["password"], **other}
     return browser.post("/admin/login", {"code": totp(cast, name), **form})
+
+
+def ends_by_time(stranger: Browser, cast: Cast) -> None:
+    """Every visit to a counter is over."""
+    Visit.update(expires_at=utc_now() - timedelta(seconds=1)).execute()
+
+
+def ends_by_letter(stranger: Browser, cast: Cast) -> None:
+    """The key that opened the counter of ABC商事 is void."""
+    with db.atomic():
+        letters.void(cast.kiku, cast.abc)

@@ -9,14 +9,15 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from database import db, utc_now
+from database import utc_now
 from equipment import ActivationRequest
-from exchange import calendar, counter, letters, visits
+from exchange import calendar, counter, visits
 from models import AuditEntry, Device, Mail
 from papers import Visit
 from tests.exchange.codes import Pc, as_file, built, code
 from tests.markup import Page
 from tests.people import Browser, Cast, told
+from tests.web.steps import ends_by_letter, ends_by_time
 
 People = Callable[[str], Browser]
 FORM, UPLOAD, RECEIPT = "/activate/", "/activate/request", "/activate/receipt"
@@ -317,15 +318,6 @@ def test_another_office_at_the_same_pc_sees_no_receipt_of_the_first(browser: Peo
 
 def ends_by_button(stranger: Browser, cast: Cast) -> None:
     assert stranger.post("/activate/leave", page=UPLOAD).location == FORM
-
-
-def ends_by_time(stranger: Browser, cast: Cast) -> None:
-    Visit.update(expires_at=utc_now() - timedelta(seconds=1)).execute()
-
-
-def ends_by_letter(stranger: Browser, cast: Cast) -> None:
-    with db.atomic():
-        letters.void(cast.kiku, cast.abc)
 
 
 @pytest.mark.parametrize("end", [ends_by_button, ends_by_time, ends_by_letter])

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import quote
 
 import pytest
@@ -12,11 +12,12 @@ from werkzeug.test import TestResponse
 
 from database import db, utc_now
 from equipment import Installer
-from exchange import counter, devices, letters, settings, vault, visits
+from exchange import counter, devices, settings, vault, visits
 from models import AuditEntry, Device, Office
 from papers import Document, DocumentOffice, Visit
 from tests.markup import Page
 from tests.people import Browser, Cast
+from tests.web.steps import ends_by_letter, ends_by_time
 
 People = Callable[[str], Browser]
 FORM, LIST = "/download/", "/download/list"
@@ -299,15 +300,6 @@ def test_a_visit_for_another_purpose_opens_no_list(browser: People, cast: Cast) 
 
 def ends_by_button(stranger: Browser, cast: Cast) -> None:
     assert stranger.post("/download/leave", page=LIST).location == FORM
-
-
-def ends_by_time(stranger: Browser, cast: Cast) -> None:
-    Visit.update(expires_at=utc_now() - timedelta(seconds=1)).execute()
-
-
-def ends_by_letter(stranger: Browser, cast: Cast) -> None:
-    with db.atomic():
-        letters.void(cast.kiku, cast.abc)
 
 
 @pytest.mark.parametrize("end", [ends_by_button, ends_by_time, ends_by_letter])
