@@ -59,7 +59,7 @@ from blueprints.admin import (
     users,
 )
 from database import db
-from exchange import installation, kits, logs, postman, softether, vpn
+from exchange import installation, kits, logs, postman, scanner, softether, vpn
 from exchange import invitations as invited
 from exchange import onetime as codes
 from exchange.archives import ArchiveError
@@ -90,6 +90,7 @@ DEFAULTS: dict[str, Any] = {
     "VPN_CLIENT_SETUP": "",
     "SIGNING_CERTIFICATE": "",
     "SIGNING_KEY": "",
+    "CLAMD": "",  # of the scanner for malware: a socket's path, or host:port; empty: nothing is scanned
     "PROXY_HOPS": 0,  # reverse proxies in front that set X-Forwarded-*
     "MAX_FILE_BYTES": 200 * 2**20,
     "MAX_UNPACKED_BYTES": 500 * 2**20,
@@ -180,6 +181,7 @@ def _configure(app: Flask, folder: Path) -> None:
         raise NotConfigured("BASE_URL must be the site's address, such as https://todoke.example")
     for key in ("TRUSTED_HOSTS", "VPN_NETWORKS", "STAFF_NETWORKS"):
         app.config[key] = _listed(app.config[key])
+    scanner.configure(app.config["CLAMD"])
     hosts = [*([] if is_https else LOOPBACK), *app.config["TRUSTED_HOSTS"]]
     app.config.update(
         IS_HTTPS=is_https,

@@ -32,6 +32,7 @@ from exchange import (
     permissions,
     registration_file,
     registrations,
+    scanner,
     vault,
     vpn_orders,
 )
@@ -235,11 +236,15 @@ def activate_device(contract: str, slot: int) -> None:
 @click.option("--json", "as_json", is_flag=True)
 @with_appcontext
 def inspect_archive(files: tuple[Path, ...], password: str, as_json: bool) -> None:
-    """Judge password ZIPs as an upload would be, with the default settings; exit 1 if any is rejected."""
+    """Judge password ZIPs as an upload would be, with the default settings; exit 1 if any is rejected.
+
+    Where a scanner for malware is configured, it looks at every file as well.
+    """
     is_rejected = False
     for path in files:
+        readers = [scanner.Scanner(scanner.address()).reader] if scanner.is_configured() else []
         with path.open("rb") as stream:
-            result = archives.inspect(stream, password)
+            result = archives.inspect(stream, password, readers=readers)
         is_rejected |= result.verdict == "reject"
         click.echo(
             json.dumps(_inspected(path, result), ensure_ascii=False) if as_json else _inspected_text(path, result)

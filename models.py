@@ -525,10 +525,13 @@ Transfer.add_index(
 class Inspection(Record):
     """What the judge of archives said about a transfer; a row of its own, not a state."""
 
+    JOB = "inspect"  # kind of the job that writes it
+
     transfer = ForeignKeyField(Transfer, unique=True, backref="inspections")
     state = CharField(default="waiting", constraints=[SQL(f"CHECK (state IN {INSPECTION_STATES})")])
-    findings: Any = JSONTextField(default=list)  # [{"code", "message", "entry"}]
+    findings: Any = JSONTextField(default=list)  # [{"code", "message", "entry", "severity"}]
     entries: Any = JSONTextField(default=list)  # [{"name", "size", "method", "sha256"}]
+    scan: Any = JSONTextField(null=True)  # as in Document, and None while there is no scanner
     finished_at = MomentField(null=True)
 
     @property
@@ -537,7 +540,7 @@ class Inspection(Record):
 
     @property
     def job(self) -> "Job | None":
-        return Job.latest("inspect", str(self.transfer_id))
+        return Job.latest(Inspection.JOB, str(self.transfer_id))
 
 
 class Job(Record):
@@ -557,11 +560,6 @@ class Job(Record):
 
     class Meta:
         indexes = ((("state", "due_at"), False), (("kind", "subject"), False))
-
-    @classmethod
-    def late(cls, since: datetime) -> int:
-        """How many jobs have been due since before that moment, or have failed."""
-        return cls.select().where((cls.state == "failed") | ((cls.state == "waiting") & (cls.due_at < since))).count()
 
     @classmethod
     def latest(cls, kind: str, subject: str) -> "Job | None":

@@ -23,6 +23,8 @@ from exchange import (
     pickups,
     places,
     postman,
+    rescans,
+    scans,
     sessions,
     throttle,
     tunnels,
@@ -33,7 +35,16 @@ from exchange import (
 from exchange.actors import system
 
 CHORES_EVERY = timedelta(minutes=1)
-SLOW_JOBS = ("inspect", "letters", "installers", "vpn")
+# Each line is a loop of its own: neither a long inspection, many letters nor a silent VPN server must hold up a
+# one-time password; and while one loop is at a large archive, a small one goes through the other.
+SLOW_JOBS = (
+    (inspections.KIND,),
+    (inspections.KIND,),
+    (rescans.KIND, scans.DOCUMENT, scans.INSTALLER),
+    ("letters",),
+    ("installers",),
+    ("vpn",),
+)
 log = logging.getLogger("todoke.worker")
 _vault_swept_at = [datetime.min.replace(tzinfo=UTC)]
 
@@ -42,11 +53,14 @@ def handlers(app: Flask) -> dict[str, jobs.Handler]:
     base_url = app.config["BASE_URL"].rstrip("/")
     limits = archives.Limits(packed=app.config["MAX_FILE_BYTES"], unpacked=app.config["MAX_UNPACKED_BYTES"])
     return {
-        "inspect": lambda job: inspections.run(system(), int(job.subject), limits, job.progress),
+        inspections.KIND: lambda job: inspections.run(system(), int(job.subject), limits, job.progress),
+        rescans.KIND: lambda job: rescans.rescan(system(), int(job.subject), limits, job.progress),
         "mail_code": lambda job: onetime.mail_code(system(), int(job.subject)),
         "letters": lambda job: letter_making.make(int(job.subject), base_url, job.progress),
         "installers": lambda job: installer_making.make(int(job.subject), job.progress),
         "vpn": lambda job: activations.settle(system(), int(job.subject)),
+        scans.DOCUMENT: lambda job: scans.scan_document(system(), int(job.subject), job.progress),
+        scans.INSTALLER: lambda job: scans.scan_installer(system(), int(job.subject), job.progress),
     }
 
 
@@ -83,8 +97,8 @@ def _nothing() -> bool:
 
 
 def keep_house(now: datetime) -> None:
-    """Each chore for itself: one that fails must not starve the others."""
-    for chore in (
+    _each_for_itself(
+        now,
         audit.write_checkpoint_if_due,
         pickups.close_windows,
         throttle.sweep,
@@ -98,7 +112,17 @@ def keep_house(now: datetime) -> None:
         jobs.sweep,
         postman.sweep,
         _sweep_vault,
-    ):
+    )
+
+
+def have_scanned(now: datetime) -> None:
+    """What nobody has scanned yet, or too long ago."""
+    _each_for_itself(now, rescans.rescan_old, scans.rescan_old)
+
+
+def _each_for_itself(now: datetime, *chores: Callable[[datetime], None]) -> None:
+    """One that fails must not starve the others."""
+    for chore in chores:
         try:
             chore(now)
         except Exception:
@@ -114,7 +138,10 @@ def _sweep_vault(now: datetime) -> None:
 def give_ups() -> dict[str, jobs.GiveUp]:
     """Job kind → what ends the waiting for one that has failed for good."""
     verbs = {
-        "inspect": inspections.give_up,
+        inspections.KIND: inspections.give_up,
+        rescans.KIND: rescans.give_up,
+        scans.DOCUMENT: scans.give_up_document,
+        scans.INSTALLER: scans.give_up_installer,
         "letters": letter_making.give_up,
         "installers": installer_making.give_up,
     }
@@ -122,17 +149,19 @@ def give_ups() -> dict[str, jobs.GiveUp]:
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    """A loop for each slow kind: neither a long inspection, many letters nor a silent VPN server must hold up a
-    one-time password.
-    """
+    """All loops, until told to stop."""
     kits.sweep()
     every = handlers(app)
-    beside_jobs = {"vpn": _each_minute(tunnels.sweep)}  # it asks the VPN server, which may be silent
-    slow = [({kind: every.pop(kind)}, beside_jobs.get(kind, _nothing), stop) for kind in SLOW_JOBS]
-    beside = [threading.Thread(target=_loop, args=one, daemon=True, name=f"jobs: {next(iter(one[0]))}") for one in slow]
+    # What asks a server that may be silent stands beside the jobs that do so as well.
+    beside_jobs = {"vpn": _each_minute(tunnels.sweep), rescans.KIND: _each_minute(have_scanned)}
+    loops = [({kind: every[kind] for kind in kinds}, beside_jobs.get(kinds[0], _nothing), stop) for kinds in SLOW_JOBS]
+    beside = [
+        threading.Thread(target=_loop, args=one, daemon=True, name=f"jobs: {next(iter(one[0]))}") for one in loops
+    ]
     for thread in beside:
         thread.start()
-    _loop(every, chores(), stop)
+    slow = {kind for kinds in SLOW_JOBS for kind in kinds}
+    _loop({kind: handler for kind, handler in every.items() if kind not in slow}, chores(), stop)
     for thread in beside:
         thread.join()
 

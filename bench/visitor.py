@@ -66,7 +66,7 @@ class Visitor:
         at_code = self.fills_in(self.get("/auth/"), "/auth/", **who)
         at_password = self.fills_in(at_code, "/auth/code", code=code)
         inside = self.fills_in(at_password, "/auth/password", login_id=person["login_id"], password=person["password"])
-        if inside.status != 200 or not urlsplit(inside.url).path.startswith("/files/"):
+        if inside.status != 200 or urlsplit(inside.url).path.startswith("/auth/"):
             raise RuntimeError(f"{person['login_id']} was not let in: {inside.status} at {inside.url}")
         return inside
 

@@ -7,11 +7,13 @@ from itertools import chain
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from flask import Response, make_response, render_template, request, stream_with_context, url_for
+from flask import Response, flash, make_response, redirect, render_template, request, stream_with_context, url_for
+from flask_login import current_user
 
 from blueprints import deeds
-from exchange import spreadsheet
-from models import AuditEntry, Membership, Transfer
+from exchange import quarantine, rescans, spreadsheet
+from exchange.quarantine import Needs
+from models import AuditEntry, Inspection, Membership, Transfer
 
 PICKED_UP = ("statement.requested", "statement.received")
 
@@ -24,6 +26,7 @@ class HasTimeline(Protocol):
 
 # An answer to htmx that takes the place of the whole page's main part, not of the small one that asked.
 WHOLE_PAGE = {"HX-Retarget": "main", "HX-Reswap": "outerHTML", "HX-Reselect": "main"}
+WHOLE_INSPECTION = {"HX-Retarget": "#inspection", "HX-Reswap": "outerHTML", "HX-Reselect": "#inspection"}
 
 
 def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str) -> Response:
@@ -38,6 +41,13 @@ def download(pieces: Iterator[bytes], name: str, size: int | None, fallback: str
     if size is not None:
         response.content_length = size
     return response
+
+
+def whole(pieces: Iterator[bytes], transfer: Transfer) -> Response:
+    """The ZIP of a transfer, and called nothing else: whoever uploaded it must not choose what opens it."""
+    name = transfer.file_name.rstrip(". ")
+    name = name if name.lower().endswith(".zip") else f"{name}.zip"
+    return download(pieces, name, transfer.size, f"transfer-{transfer.receipt_number}.zip")
 
 
 def table(rows: Iterable[Sequence[str]], name: str, fallback: str) -> Response:
@@ -59,22 +69,56 @@ def moments(entries: Iterable[AuditEntry], viewer: Membership) -> list[dict[str,
 
 def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:
     """What _inspection.html needs, on a page of that blueprint."""
-    job = transfer.inspection.job
-    transfer.inspection_row = transfer.inspections.get()  # read after its job: one that is done has left its verdict
+    first, again = transfer.inspection.job, rescans.under_way(transfer)
+    # Read after its jobs: one that is done has left its word.
+    transfer.inspection_row = row = transfer.inspections.get()
+    if current_user.member.office_id:  # which other offices there are is not for an office to read
+        row.findings = [found for found in row.findings if found["code"] != "OTHER_OFFICE"]
+    is_rescanning = row.is_over and again is not None
+    here, may_ask = {"uid": transfer.uid}, rescans.may_ask(current_user.actor, transfer, current_user.held)
     return {
         "transfer": transfer,
-        "inspection": transfer.inspection,
-        "job": job,
-        "inspection_url": url_for(f"{blueprint}.inspection", uid=transfer.uid),
+        "inspection": row,
+        "job": again if is_rescanning else first,
+        "is_rescanning": is_rescanning,
+        "is_polling": is_rescanning or not row.is_over,
+        "why_held": _why_held(transfer, row),
+        "steps": quarantine.what_to_do(transfer, quarantine.side_of(current_user.actor)),
+        "inspection_url": url_for(f"{blueprint}.inspection", **here, seen=_word_of(row)),
+        "rescan_url": url_for(f"{blueprint}.rescan", **here) if may_ask and not is_rescanning else "",
     }
 
 
-def inspection_alone(transfer: Transfer, blueprint: str) -> Response:
-    """The fragment that redraws itself; once it is over, the whole page."""
-    response = make_response(render_template("files/_inspection.html", **inspection(transfer, blueprint)))
-    if transfer.inspection.is_over and request.headers.get("HX-Request"):
+def inspection_alone(transfer: Transfer, blueprint: str, **more: Any) -> Response:
+    """The fragment that redraws itself; once its word is another than the page has `seen`, the whole page.
+
+    A rescan that changes nothing else leaves the page alone, since somebody may be typing there.
+    """
+    facts = inspection(transfer, blueprint)
+    response = make_response(render_template("files/_inspection.html", **facts, **more))
+    if facts["is_polling"] or not request.headers.get("HX-Request"):
+        return response
+    if request.args.get("seen") != _word_of(facts["inspection"]):
         response.headers["HX-Refresh"] = "true"  # the buttons that wait for the verdict stand outside this fragment
+    else:
+        response.headers.extend(WHOLE_INSPECTION)
     return response
+
+
+def rescan_asked(transfer: Transfer, blueprint: str) -> Response:
+    """To the page about it, which shows how far the rescan is."""
+    flash("ウイルス検査をやり直しています。終わると、結果が「検査の結果」に表示されます。", "info")
+    return redirect(url_for(f"{blueprint}.detail", uid=transfer.uid, _anchor="inspection"), 303)
+
+
+def _why_held(transfer: Transfer, row: Inspection) -> str:
+    """Why nothing may be done until the scanner has looked, as the fund wants it; "" otherwise."""
+    return quarantine.why_not(transfer, Needs.SCANNED, inspection=row) if row.state in ("passed", "warned") else ""
+
+
+def _word_of(row: Inspection) -> str:
+    """What of an inspection the buttons around it depend on."""
+    return f"{row.state}-{(row.scan or {}).get('verdict', '')}"
 
 
 def masked(address: str) -> str:

@@ -1,6 +1,4 @@
-"""The Japanese of what people did: a word for every action of the audit and its facts in one line, for the timeline of
-a document and for the record of everything.
-"""
+"""The Japanese of what people did: a word for every action of the audit, and its facts in one line."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -40,7 +38,15 @@ REFUSED = {  # what was refused: a word, or an act on another person
     "unlock": "ログイン停止の解除",
     "answer": "依頼への回答",
 }
-VERDICTS = {"accept": "問題なし", "warn": "注意あり", "reject": "不備あり"}
+VERDICTS = {
+    "accept": "問題なし",
+    "warn": "注意あり",
+    "reject": "不備あり",
+    "quarantined": "隔離",
+    "withheld": "お渡しを停止",
+    "clean": "異常なし",
+    "not_scanned": "未検査",
+}
 COLUMNS = {
     "name": "氏名",
     "kana": "カナ",
@@ -188,7 +194,8 @@ def _upload(facts: Facts) -> str:
 
 
 def _verdict(facts: Facts) -> str:
-    return VERDICTS[facts["verdict"]]
+    scan = facts.get("scan")  # older entries have none
+    return f"{VERDICTS[facts['verdict']]}（{scan}）" if scan else VERDICTS[facts["verdict"]]
 
 
 def _entry(facts: Facts) -> str:
@@ -294,10 +301,12 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "document.published": ("手順書の掲載", _edition),
     "document.withdrawn": ("手順書の掲載の終了", _edition),
     "document.fetched": ("手順書のダウンロード", _edition),
+    "document.scanned": ("手順書のウイルス検査", lambda facts: f"{facts['label']}　{_verdict(facts)}"),
     "document.listed": ("手順書の取得状況の保存", lambda facts: f"{_edition(facts)}　{facts['entries']}件"),
     "installer.uploaded": ("インストーラーの登録", _device),
     "installer.built": ("インストーラーの作成", _device),
     "installer.failed": ("インストーラーの作成の失敗", _device),
+    "installer.scanned": ("インストーラーのウイルス検査", lambda facts: f"{_device(facts)}　{_verdict(facts)}"),
     "installer.withdrawn": ("インストーラーの取り下げ", _device),
     "installer.fetched": ("インストーラーのダウンロード", _device),
     "device.requested": ("確認コードの受付", lambda facts: f"{_receipt(facts)}　確認コード({facts['code']})"),
@@ -354,6 +363,8 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "recovery_codes.renewed": ("回復コードの再発行", _nothing),
     "filing.uploaded": ("登録", _upload),
     "filing.inspected": ("検査", _verdict),
+    "filing.rescan_asked": ("ウイルス検査のやり直しを依頼", _nothing),
+    "filing.rescanned": ("ウイルス検査のやり直し", _verdict),
     "filing.approved": ("承認", _nothing),
     "filing.delivered": ("配信", _nothing),
     "filing.returned": ("差戻し", _reason),
@@ -366,6 +377,8 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "filing.entry_opened": ("ファイルを開いた", _entry),
     "statement.uploaded": ("登録", _upload),
     "statement.inspected": ("検査", _verdict),
+    "statement.rescan_asked": ("ウイルス検査のやり直しを依頼", _nothing),
+    "statement.rescanned": ("ウイルス検査のやり直し", _verdict),
     "statement.approved": ("承認", _nothing),
     "statement.delivered": ("配信", _nothing),
     "statement.cancelled": ("取消", _nothing),

@@ -3,15 +3,12 @@
 No login: the right pair begins a visit, which opens this list and nothing else.
 """
 
-from datetime import datetime
-from typing import Any
-
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from blueprints import answers, counters, guards
 from blueprints.counters import CounterForm
-from exchange import calendar, counter, settings
+from exchange import counter, scans, settings
 from papers import Document, Visit
 
 bp = Blueprint("download", __name__, url_prefix="/download")
@@ -39,7 +36,8 @@ def offered() -> ResponseReturnValue:
         "download/list.html",
         name=counter.masked(visit.office.name),
         contract_number=visit.office.contract_number,
-        offers=[(offer, _scanned(offer.scan)) for offer in counter.offers(visit.office)],
+        offers=counter.offers(visit.office),
+        withheld=scans.WITHHELD,
         tip=settings.get("download_tip"),
         again=counter.AGAIN,
         until=visit.expires_at,
@@ -76,12 +74,3 @@ def _fetched(visit: Visit, offer: counter.Offer) -> ResponseReturnValue:
 
 def _form_page(form: CounterForm) -> str:
     return render_template("download/form.html", form=form)
-
-
-def _scanned(scan: dict[str, Any] | None) -> str:
-    """What the scanner found: engine, day of its signatures, moment and result; 未検査 while it has not looked."""
-    if scan is None:
-        return "未検査"
-    found = "異常は見つかりませんでした" if scan["verdict"] == "clean" else "異常が見つかりました。実行しないでください"
-    signatures, looked = (calendar.japan(datetime.fromisoformat(scan[key])) for key in ("signatures_at", "at"))
-    return f"{looked:%Y/%m/%d %H:%M} に {scan['engine']}（定義ファイル {signatures:%Y/%m/%d}）で検査：{found}"

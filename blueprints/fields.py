@@ -11,7 +11,8 @@ from wtforms import HiddenField, PasswordField, SelectField, StringField, TextAr
 from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
 from exchange import accounts, normalise
-from exchange.transfers import NOTE_LONGEST, REASON_LONGEST, Slip
+from exchange.arrivals import NOTE_LONGEST, Slip
+from exchange.transfers import REASON_LONGEST
 from models import DocumentKind, User
 
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")

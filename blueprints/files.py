@@ -1,5 +1,6 @@
 """/files: an office's filings on their way out, the fund's statements on their way in."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,21 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField
 
 from blueprints import answers, fields, guards, moves, paging, uploads
-from exchange import lists, permissions, pickups, settings, transfers
+from exchange import (
+    archive_passwords,
+    archives,
+    arrivals,
+    lists,
+    permissions,
+    pickups,
+    quarantine,
+    rescans,
+    settings,
+    transfers,
+)
 from exchange.actors import Actor
 from exchange.errors import Refused
-from models import FILING, STATEMENT, Transfer
+from models import FILING, STATEMENT, ArchivePassword, Transfer
 
 bp = Blueprint("files", __name__, url_prefix="/files")
 
@@ -24,9 +36,7 @@ class UploadForm(fields.Form):
     note = fields.note()
     token = fields.token()
     replaces = HiddenField()
-    file = FileField(
-        "パスワード付きZIP", [FileRequired("ファイルが選ばれていません。パスワード付きZIPを選んでください。")]
-    )
+    file = FileField("送るファイル", [FileRequired("ファイルが選ばれていません。送るファイルを選んでください。")])
 
 
 class ReasonForm(fields.Form):
@@ -80,7 +90,7 @@ def upload() -> ResponseReturnValue:
     if not form.validate() or request.sink.receiving is None:
         return _upload_page(form), 422
     slip = fields.slip(form, FILING, uploads.clean_name(form.file.data.filename))
-    transfer = transfers.upload(current_user.actor, request.sink.receiving, slip, _replaced(form))
+    transfer = arrivals.upload(current_user.actor, request.sink.receiving, slip, _replaced(form))
     flash(f"アップロードしました。受付番号は {transfer.receipt_number} です。", "success")
     return redirect(url_for("files.detail", uid=transfer.uid), 303)
 
@@ -93,6 +103,13 @@ def detail(uid: str) -> ResponseReturnValue:
 @bp.get("/<uid>/inspection")
 def inspection(uid: str) -> ResponseReturnValue:
     return answers.inspection_alone(guards.transfer_or_404(uid), "files")
+
+
+@bp.post("/<uid>/rescan")
+def rescan(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid)
+    rescans.ask_rescan(current_user.actor, transfer)
+    return answers.rescan_asked(transfer, "files")
 
 
 @bp.get("/<uid>/return")
@@ -120,7 +137,7 @@ def download(uid: str) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid)
     hand_out = pickups.copy if transfer.is_filing else pickups.download
     pieces = hand_out(current_user.actor, transfer)
-    return answers.download(pieces, transfer.file_name, transfer.size, f"transfer-{transfer.receipt_number}.zip")
+    return answers.whole(pieces, transfer)
 
 
 @bp.post("/<uid>/<any('approval', 'delivery', 'approved-delivery', 'cancellation', 'recall'):noun>")
@@ -160,14 +177,14 @@ def _do_selected(transfer: Transfer, verb: str, reason: str) -> None:
 def _outgoing(form: ReasonForm, ticked: frozenset[str] = frozenset()) -> str:
     """The list of filings; with what is wrong in `form`, and the rows that were `ticked`, after a refused 差戻し."""
     found = paging.transfers(FILING, "files.outgoing")
-    many, row_state = _for_many(), lists.PARTED.get(found["state"], found["state"])
+    many, row_states = _for_many(), lists.PARTED.get(found["state"], (found["state"],))
     return render_template(
         "files/outgoing.html",
         **found,
         moves=_buttons_of(found["items"]),
         may_select=many,
         # Rows in some states have no acts, and never get one while the page stands.
-        can_tick=bool(many) and not (row_state and moves.is_settled(FILING, row_state)),
+        can_tick=bool(many) and not all(state and moves.is_settled(FILING, state) for state in row_states),
         form=form,
         ticked=ticked,
         here=paging.here(),
@@ -179,10 +196,14 @@ def _for_many() -> list[dict[str, Any]]:
 
 
 def _upload_page(form: UploadForm) -> str:
+    password = current_user.member.office.current_archive_password()
     return render_template(
         "files/upload.html",
         form=form,
         max_bytes=current_app.config["MAX_FILE_BYTES"],
+        max_unpacked=current_app.config["MAX_UNPACKED_BYTES"],
+        max_entries=archives.Limits.entries,
+        proof_archive=_proof_archive(password) if password else "",
         replaced=_replaced(form),
         is_file_lost=uploads.is_file_lost(form),
     )
@@ -190,6 +211,8 @@ def _upload_page(form: UploadForm) -> str:
 
 def _detail_page(transfer: Transfer) -> str:
     buttons = _buttons(transfer)
+    may_copy = pickups.may_copy(current_user.actor, transfer, current_user.held)
+    may_open = transfer.is_inspected() and (may_copy or any(button["gives_file"] for button in buttons))
     return render_template(
         "files/detail.html",
         **answers.inspection(transfer, "files"),
@@ -201,8 +224,14 @@ def _detail_page(transfer: Transfer) -> str:
         replaced_by=transfer.replacement,
         window_ends_at=pickups.window_ends_at(transfer),
         pickup_days=settings.get("pickup_days"),
-        may_download=transfer.is_filing and current_user.may("download"),
+        may_download=may_copy,
+        proof_archive=_proof_archive(transfer.archive_password) if may_open else "",
     )
+
+
+def _proof_archive(password: ArchivePassword) -> str:
+    """What the page proves a typed 圧縮パスワード with, as base64."""
+    return b64encode(archive_passwords.proof_archive(password)).decode()
 
 
 def _do(transfer: Transfer, verb: str, act: Callable[[Actor, Transfer], None]) -> ResponseReturnValue:
@@ -229,12 +258,13 @@ def _do(transfer: Transfer, verb: str, act: Callable[[Actor, Transfer], None]) -
 
 
 def _buttons_of(rows: list[Transfer]) -> dict[str, list[dict[str, Any]]]:
-    return {transfer.uid: _buttons(transfer) for transfer in rows}
+    strict = quarantine.is_strict()
+    return {transfer.uid: _buttons(transfer, strict) for transfer in rows}
 
 
-def _buttons(transfer: Transfer) -> list[dict[str, Any]]:
+def _buttons(transfer: Transfer, strict: bool | None = None) -> list[dict[str, Any]]:
     base = url_for("files.detail", uid=transfer.uid)
-    return moves.buttons(current_user.actor, current_user.held, transfer, base, to="基金事務局")
+    return moves.buttons(current_user.actor, current_user.held, transfer, base, to="基金事務局", strict=strict)
 
 
 def _replaced(form: UploadForm) -> Transfer | None:

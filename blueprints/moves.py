@@ -4,8 +4,9 @@ sentence that says what comes next.
 
 from typing import Any
 
-from exchange import transfers
+from exchange import quarantine, transfers
 from exchange.actors import Actor
+from exchange.quarantine import Needs
 from models import Transfer
 
 NOUNS = {
@@ -63,10 +64,16 @@ ORDER = list(NOUNS)
 LOUD = ("approve_and_deliver", "deliver", "approve", "download", "request_pickup", "receive", "complete")
 
 
-def buttons(actor: Actor, held: frozenset[str], transfer: Transfer, base: str, to: str) -> list[dict[str, Any]]:
-    """What this person may do now, in the order of the work. `base`: the transfer's URL; `to`: who would receive it."""
-    able = sorted(transfers.possible(actor, transfer, held), key=ORDER.index)
-    loudest = next((verb for verb in LOUD if verb in able), None)
+def buttons(
+    actor: Actor, held: frozenset[str], transfer: Transfer, base: str, to: str, strict: bool | None = None
+) -> list[dict[str, Any]]:
+    """What this person may do now, in the order of the work. `base`: the transfer's URL; `to`: who would receive it.
+
+    strict: quarantine.is_strict, where it was asked for a whole list.
+    """
+    able = sorted(transfers.possible(actor, transfer, held, strict), key=ORDER.index)
+    loud = LOUD if transfer.inspection.state != "quarantined" else ()  # nothing there is done lightly
+    loudest = next((verb for verb in loud if verb in able), None)
     return [
         {
             "verb": NOUNS[verb],
@@ -114,12 +121,17 @@ def what_next(transfer: Transfer, buttons: list[dict[str, Any]], held: frozenset
     """What an office's person reads about the next step of a filing: whose it is, and whether it is the reader's."""
     able = {VERBS[button["verb"]] for button in buttons}
     rest = "取り下げるときだけ「取消」を押してください。" if "cancel" in able else ""
+    is_usable = not quarantine.why_not(transfer, Needs.INSPECTED)
     if transfer.state == "uploaded":
-        return _after_upload(transfer, able, held) + (rest if transfer.is_inspected() else "")
+        return _after_upload(transfer, able, held) + (rest if is_usable else "")
     if transfer.state == "approved":
+        if not is_usable:
+            return _unusable(transfer, able)
         if "deliver" in able:
             return "承認されました。「配信」を押すと、基金に届きます。"
         return f"承認されました。次は、配信の権限がある方が配信します。{NOTHING_HERE}{rest}"
+    if transfer.state == "delivered" and transfer.inspection.state == "quarantined":
+        return quarantine.what_to_do(transfer, quarantine.OFFICE)[0]
     if transfer.state == "delivered":
         until = "それまでは、引き戻すことができます。" if "recall" in able else NOTHING_HERE
         return f"配信しました。基金が開くと、受領済になります。{until}"
@@ -134,14 +146,8 @@ def _after_upload(transfer: Transfer, able: set[str], held: frozenset[str]) -> s
     if not transfer.inspection.is_over:
         after = "検査が終わると、承認できるようになります。" if "approve" in held else OTHERS_NEXT + NOTHING_HERE
         return f"アップロードできました。いま検査しています。{after}"
-    if not transfer.is_inspected():
-        again = (
-            "「取消」で取り下げてから、直したものを新しくアップロードしてください。"
-            if "cancel" in able
-            else "登録した方が取り下げて、直したものを新しくアップロードします。"
-        )
-        why = "検査で不備が見つかった" if transfer.inspection.state == "failed" else "危険なファイルの疑いがある"
-        return f"{why}ため、承認できません。{again}"
+    if quarantine.why_not(transfer, Needs.INSPECTED):
+        return _unusable(transfer, able)
     if "approve_and_deliver" in able:
         return "内容を確かめて「承認して配信」を押すと、基金に届きます。"
     if "approve" in able:
@@ -149,6 +155,20 @@ def _after_upload(transfer: Transfer, able: set[str], held: frozenset[str]) -> s
     if "approve" in held:
         return f"アップロードできました。本人は承認できない設定です。次は、ほかの承認者が承認します。{NOTHING_HERE}"
     return f"アップロードできました。{OTHERS_NEXT}{NOTHING_HERE}"
+
+
+def _unusable(transfer: Transfer, able: set[str]) -> str:
+    """Before its delivery: what its inspection, or the lack of a scan, leaves to be done."""
+    if transfer.inspection.state == "quarantined":
+        return quarantine.what_to_do(transfer, quarantine.OFFICE)[0]
+    if transfer.inspection.state != "failed":
+        return quarantine.why_not(transfer, Needs.SCANNED)
+    again = (
+        "「取消」で取り下げてから、直したものを新しくアップロードしてください。"
+        if "cancel" in able
+        else "登録した方が取り下げて、直したものを新しくアップロードします。"
+    )
+    return f"検査で不備が見つかったため、承認できません。{again}"
 
 
 def _steps(verb: str) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from htmx_flask.requests import HtmxAwareRequest
 from werkzeug.exceptions import BadRequest
 
 from exchange import vault
+from exchange.arrivals import FILE_NAME_LONGEST
 from exchange.recognised import Recognised
 from exchange.statements import Packing
-from exchange.transfers import FILE_NAME_LONGEST
 
 NAME_READ = 1000  # characters of a name that are looked at, from its end
 SUFFIX_LONGEST = 20

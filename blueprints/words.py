@@ -11,7 +11,7 @@ from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
 from blueprints import guards, opening, zones
-from exchange import calendar, normalise, settings
+from exchange import calendar, normalise, scanner, settings, zip_findings
 from exchange.activation_facts import End
 from models import STATEMENT
 
@@ -67,6 +67,14 @@ INSPECTION_LABELS = {
     "failed": "検査で不備",
     "quarantined": "隔離",
 }
+NO_SCANNER = "ウイルス検査の仕組みが設定されていません"
+# Why nothing was scanned (Inspection.scan and its like, under "why"), and what comes of it.
+UNSCANNED = {
+    "unreachable": "検査プログラムにつながりません。自動でやり直します",
+    "too_big": "大きすぎて検査できません",
+    "broken": "検査プログラムが終わりまで答えませんでした。自動でやり直します",
+}
+SCAN_WORDS = {"clean": "ウイルス検査済", "found": "ウイルス検出", "not_scanned": "ウイルス未検査"}
 # (endpoint, label), under headings; an empty heading stands for none.
 WORK = (("home.index", "ホーム"), ("files.outgoing", "届書の送信"), ("files.incoming", "帳票の受取"))
 ADMIN_MENU = {
@@ -134,6 +142,9 @@ def teach(app: Flask) -> None:
     app.add_template_filter(_of_bytes, "of_bytes")
     app.add_template_filter(_state_label, "state_label")
     app.add_template_filter(_inspection_label, "inspection_label")
+    app.add_template_filter(scan_line, "scan_line")
+    app.add_template_filter(_scan_word, "scan_word")
+    app.add_template_filter(_finding_word, "finding_word")
     app.add_template_filter(DEVICE_LABELS.__getitem__, "device_label")
 
 
@@ -241,6 +252,35 @@ def _state_label(state: str, direction: str = "filing") -> str:
 
 def _inspection_label(state: str) -> str:
     return INSPECTION_LABELS[state]
+
+
+def scan_line(scan: dict[str, Any] | None) -> str:
+    """What the scanner said of a file, to stand after 「ウイルス検査：」: engine, day of its signatures, moment and
+    result, or why there is none. `scan`: as in Inspection, Document and Installer.
+    """
+    if scan is None:
+        return f"未検査（{'まだ検査していません' if scanner.is_configured() else NO_SCANNER}）"
+    if scan["verdict"] == "not_scanned":
+        return f"未検査（{UNSCANNED[scan.get('why', 'broken')]}）"
+    by = f"{scan['engine']} "
+    if scan["signatures_at"]:
+        by = f"{scan['engine']}（定義ファイル {_jst_date(datetime.fromisoformat(scan['signatures_at']))}）"
+    names = "、".join(scan.get("found", ()))
+    result = "異常は見つかりませんでした" if scan["verdict"] == "clean" else f"ウイルスが見つかりました：{names}"
+    return f"{_jst(datetime.fromisoformat(scan['at']))} に {by}で検査：{result.rstrip('：')}"
+
+
+def _scan_word(scan: dict[str, Any] | None) -> str:
+    """The same in a word, for a list."""
+    return SCAN_WORDS["not_scanned" if scan is None else scan["verdict"]]
+
+
+def _finding_word(finding: dict[str, Any]) -> str:
+    """How much one finding of an inspection weighs."""
+    if finding["code"] == "MALWARE":
+        return "ウイルス"
+    severity = finding.get("severity") or zip_findings.CODES.get(finding["code"])  # older rows tell none
+    return "注意" if severity == "warn" else "不備"
 
 
 def why_void(end: End | None) -> str:

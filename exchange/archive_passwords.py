@@ -1,6 +1,6 @@
 """The 圧縮パスワード of an office: kept sealed, in versions, read only by the code that opens and makes archives."""
 
-from exchange import sealing
+from exchange import archives, sealing
 from exchange.actors import Actor
 from models import ArchivePassword, Office
 
@@ -19,6 +19,11 @@ def keep(actor: Actor, office: Office, password: str, version: int) -> ArchivePa
 def reveal(row: ArchivePassword) -> str:
     """The password itself. No page, mail, log or audit entry may carry it."""
     return sealing.unseal(row.sealed, _place(row.office, row.version)).decode()
+
+
+def proof_archive(row: ArchivePassword) -> bytes:
+    """A tiny ZIP with this password, another each time, for a browser to prove what is typed there."""
+    return archives.proof_archive(reveal(row))
 
 
 def _place(office: Office, version: int) -> str:

@@ -2,57 +2,61 @@
 
 `inspect` judges an uploaded archive: its container by bytes (zip_structure), its names (zip_names), its entries
 (zip_entries), and then every entry to its last byte, in pieces of 64 KB and in constant memory. The decoding is our
-own because pyzipper takes the declared size for the real one and accepts contradicting headers; of pyzipper only
-the ciphers are used. `Packer` makes AES-256 archives for a sink that can only be written to.
+own (zip_streams, zip_ciphers) because pyzipper takes the declared size for the real one and accepts contradicting
+headers. What the pieces show is for those who read along: `contents` unless the fund ignores all
+it could find, a scanner for malware where there is one.
+`Packer` makes AES-256 archives for a sink that can only be written to.
 
 Passwords are text; their UTF-8 bytes are the key material (for printable ASCII every ZIP program agrees on that).
 """
 
 import hashlib
-import hmac
 import io
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
 
-from pyzipper.zipfile import CRCZipDecrypter
-from pyzipper.zipfile_aes import AES, AESZipEncrypter, Counter
-
-from exchange import zip_entries, zip_structure
+from exchange import contents, zip_ciphers, zip_entries, zip_structure
 from exchange.zip_findings import (
+    CHECKS,
     CODES,
+    DEFAULTS,
     ArchiveError,
     Collector,
     Entry,
     Finding,
     Inspection,
     Limits,
+    Policy,
     Readable,
+    ReaderOf,
+    Report,
     make_finding,
 )
-from exchange.zip_streams import FIRST_PIECE, OutOfTime, Progress, Refused, ciphertext, inflated, watched
-from exchange.zip_structure import FLAG_DESCRIPTOR, Record, read_exactly
+from exchange.zip_reading import At, Opener
+from exchange.zip_streams import Refused
+from exchange.zip_structure import Record
 from exchange.zip_writer import Sink, ZipWriter
 
 __all__ = [
+    "CHECKS",
     "CODES",
+    "DEFAULTS",
     "ArchiveError",
     "Entry",
     "Finding",
     "Inspection",
     "Limits",
     "Packer",
+    "Policy",
+    "ReaderOf",
+    "Report",
     "inspect",
     "open_entry",
+    "proof_archive",
     "read_single",
-    "test_archive",
 ]
 
-PieceSink = Callable[[bytes], object]
-
-_KEPT = 2**20  # ciphertext up to this size is read once and kept between the check of its HMAC and the decryption
-_HMAC_SIZE = 10
 _JAPAN = timezone(timedelta(hours=9))
 
 
@@ -60,23 +64,27 @@ def inspect(
     stream: Readable,
     password: str,
     limits: Limits = Limits(),  # noqa: B008 - frozen
-    on_entry: Callable[[str], PieceSink | None] | None = None,
-    on_progress: Callable[[int, int], object] | None = None,
+    policy: Policy = DEFAULTS,
+    readers: Sequence[ReaderOf] = (),
+    on_progress: Report = lambda done, total: None,
 ) -> Inspection:
     """Judges the archive in `stream` and reads every entry; never raises for any bytes.
 
-    on_entry(name) is asked for each file before it is unpacked and may give a sink for its pieces; a file whose
-    reading fails half way has been handed on in part, so what the sink learned counts only together with the verdict.
-    on_progress(done, total) counts bytes of the archive. Errors of the stream, of a sink or of a callback pass through.
+    readers: who else looks at each file while it is read; of a file whose reading fails half way they have seen a part.
+    on_progress(done, total) counts bytes of the archive. Errors of the stream, of a reader or of a callback pass
+    through.
     """
-    found = Collector()
+    found = Collector(policy)
     records, total = _structure(stream, limits, found)
     digests: dict[int, str] = {}
     if not found.rejected:
-        progress = Progress(total, on_progress, limits.seconds)
-        digests = _read_all(stream, password.encode("utf-8", "replace"), records, found, on_entry, progress)
-        if on_progress is not None:
-            on_progress(total, total)
+        everybody = (*contents.readers(policy), *readers)
+
+        def at(position: int) -> None:
+            on_progress(position, total)
+
+        digests = _read_all(stream, password.encode("utf-8", "replace"), records, found, everybody, at)
+        on_progress(total, total)
     return found.inspection(_entries(records, digests))
 
 
@@ -100,52 +108,43 @@ def _read_all(
     password: bytes,
     records: list[Record],
     found: Collector,
-    on_entry: Callable[[str], PieceSink | None] | None,
-    progress: Progress,
+    readers: Sequence[ReaderOf],
+    at: At,
 ) -> dict[int, str]:
     """The SHA-256 of each entry that could be read, by its index; what is wrong goes into `found`."""
     digests: dict[int, str] = {}
     refused: dict[int, Refused] = {}
-    for index in sorted(range(len(records)), key=lambda index: records[index].offset):
-        record = records[index]
-        if record.is_folder and not record.is_encrypted:
-            continue
-        sink = on_entry(record.name) if on_entry is not None and not record.is_folder else None
-        try:
-            digests[index], head = _read_one(stream, record, password, sink, progress)
-        except Refused as refusal:
-            refused[index] = refusal
-        except OutOfTime:
-            found.add("TOO_BIG", None, "時間内に検査できません")
-            break
-        else:
-            _judge_content(record, head, found)
+    closed = [index for index, record in enumerate(records) if record.is_encrypted or not record.is_folder]
+    closed.sort(key=lambda index: records[index].offset)
+    with Opener(stream, password, [records[index] for index in closed]) as opener:
+        for index in closed:
+            record = records[index]
+            try:
+                digests[index] = _read_one(opener, record, () if record.is_folder else readers, found, at)
+            except Refused as refusal:
+                refused[index] = refusal
     _add_refusals(records, refused, any(records[index].size for index in digests), found)
     return digests
 
 
 def _read_one(
-    stream: Readable, record: Record, password: bytes, sink: PieceSink | None, progress: Progress
-) -> tuple[str, bytes]:
+    opener: Opener,
+    record: Record,
+    readers: Sequence[ReaderOf],
+    found: Collector,
+    at: At,
+) -> str:
     digest = hashlib.sha256()
-    head = b""
-    for piece in _plain_pieces(stream, record, password, progress):
-        digest.update(piece)
-        if len(head) < zip_entries.HEAD_SIZE:
-            head += piece[: zip_entries.HEAD_SIZE]
-        if sink is not None:
-            sink(piece)
-    return digest.hexdigest(), head
-
-
-def _judge_content(record: Record, head: bytes, found: Collector) -> None:
-    if record.is_folder:
-        return
-    if record.size == 0:
-        found.add("EMPTY_FILE", record.name)
-    fault = zip_entries.suffix_fault(record.name) or zip_entries.content_fault(record.name, head)
-    if fault is not None:
-        found.add(fault[0], record.name, fault[1])
+    with ExitStack() as closing:
+        reading = [closing.enter_context(reader(record.name, record.size)) for reader in readers]
+        for piece in opener.plain(record, at):
+            digest.update(piece)
+            for one in reading:
+                one.write(piece)
+        for one in reading:
+            for what, detail in one.finish():
+                (found.check if what in CHECKS else found.add)(what, record.name, detail)
+    return digest.hexdigest()
 
 
 def _add_refusals(records: list[Record], refused: dict[int, Refused], is_open: bool, found: Collector) -> None:
@@ -172,111 +171,34 @@ def _add_refusals(records: list[Record], refused: dict[int, Refused], is_open: b
             found.add("WRONG_PASSWORD", record.name)
 
 
-# Decrypting and unpacking one entry
-
-
-def _plain_pieces(stream: Readable, record: Record, password: bytes, progress: Progress) -> Iterator[bytes]:
-    """The unpacked bytes of an entry in pieces of at most 64 KB; Refused as soon as anything is wrong.
-
-    AES: the HMAC over the ciphertext is checked before the first byte is decrypted.
-    """
-    aes = record.aes
-    pieces = _zipcrypto(stream, record, password) if aes is None else _aes(stream, record, password)
-    method = zip_entries.compression(record)
-    size = record.packed - zip_entries.overhead(record)
-    pieces = watched(pieces, record.data_start, progress)
-    unpacked = pieces if method == zip_entries.STORED else inflated(pieces, size, record.size)
-    crc = 0
-    for piece in unpacked:
-        crc = zlib.crc32(piece, crc)
-        yield piece
-    # AE-2 leaves the CRC out (0); a writer that gives it all the same is taken at its word.
-    if crc != record.crc and not (aes is not None and aes.version == 2 and record.crc == 0):
-        raise Refused("DAMAGED", "CRCが一致しません", is_doubtful=method == zip_entries.STORED)
-
-
-def _aes(stream: Readable, record: Record, password: bytes) -> Iterator[bytes]:
-    """WinZip AES: PBKDF2-HMAC-SHA1 with 1,000 rounds, AES in counter mode (little-endian), HMAC-SHA1 cut to 80 bits."""
-    aes = record.aes
-    if aes is None:
-        raise Refused("BAD_METHOD", "知らない暗号方式")
-    head = read_exactly(stream, record.data_start, aes.salt_size + 2)
-    key_size = aes.bits // 8
-    keys = hashlib.pbkdf2_hmac("sha1", password, head[: aes.salt_size], 1000, 2 * key_size + 2)
-    if not hmac.compare_digest(keys[2 * key_size :], head[aes.salt_size :]):
-        raise Refused("WRONG_PASSWORD")
-    start, size = record.data_start + len(head), record.packed - aes.overhead
-    pieces: Iterable[bytes] = ciphertext(stream, start, size)
-    if size <= _KEPT:
-        pieces = list(pieces)
-    mac = hmac.new(keys[key_size : 2 * key_size], digestmod="sha1")
-    for piece in pieces:
-        mac.update(piece)
-    if not hmac.compare_digest(mac.digest()[:_HMAC_SIZE], read_exactly(stream, start + size, _HMAC_SIZE)):
-        raise Refused("DAMAGED", "認証コードが一致しません", is_doubtful=True)
-    cipher = AES.new(keys[:key_size], AES.MODE_CTR, counter=Counter.new(nbits=128, little_endian=True))
-    for piece in pieces if size <= _KEPT else ciphertext(stream, start, size):
-        yield cipher.decrypt(piece)
-
-
-def _zipcrypto(stream: Readable, record: Record, password: bytes) -> Iterator[bytes]:
-    """PKWARE's old stream cipher, in pure Python (about 2 MB/s)."""
-    start, size = record.data_start, record.packed
-    head = read_exactly(stream, start, zip_entries.ZIPCRYPTO_OVERHEAD)
-    decrypter = _zipcrypto_decrypter(record, password, head)
-    for piece in ciphertext(stream, start + len(head), size - len(head), FIRST_PIECE):
-        yield decrypter.decrypt(piece)
-
-
-def _zipcrypto_decrypter(record: Record, password: bytes, head: bytes) -> CRCZipDecrypter:
-    # With a descriptor the check byte comes from the time, the CRC not being known yet; some writers use it anyway.
-    for is_timed in (True, False) if record.flags & FLAG_DESCRIPTOR else (False,):
-        told = SimpleNamespace(filename="", use_datadescripter=is_timed, _raw_time=record.stamp[0], CRC=record.crc)
-        try:
-            return CRCZipDecrypter(told, password, head)
-        except RuntimeError:
-            continue
-    raise Refused("WRONG_PASSWORD")
-
-
 # Reading without judging
 
 
 def open_entry(
     stream: Readable,
     password: str,
-    name_or_index: str | int,
+    name: str,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[bytes]:
-    """The bytes of one file in pieces of at most 64 KB; an index counts the files as Inspection.entries does.
+    """The bytes of one file, called as in Inspection.entries, in pieces of at most 64 KB.
 
     ArchiveError at once for a container that is refused, and while reading when the entry is (wrong password,
     damage): what came before then is not to be trusted for ZipCrypto. KeyError when there is no such file.
     """
     found = Collector()
-    records, total = _structure(stream, limits, found)
+    records, _ = _structure(stream, limits, found)
     if found.rejected:
         raise _error(found.inspection(_entries(records, {})))
-    files = [record for record in records if not record.is_folder]
-    if isinstance(name_or_index, str):
-        chosen = [record for record in files if record.name == name_or_index]
-    else:
-        chosen = [record for index, record in enumerate(files) if index == name_or_index]
-    if not chosen:
-        raise KeyError(name_or_index)
-    progress = Progress(total, None, limits.seconds)
-    return _trusted_pieces(stream, chosen[0], password.encode("utf-8", "replace"), progress)
+    files = {record.name: record for record in records if not record.is_folder}
+    return _trusted_pieces(stream, files[name], password.encode("utf-8", "replace"))
 
 
-def _trusted_pieces(stream: Readable, record: Record, password: bytes, progress: Progress) -> Iterator[bytes]:
+def _trusted_pieces(stream: Readable, record: Record, password: bytes) -> Iterator[bytes]:
     try:
-        yield from _plain_pieces(stream, record, password, progress)
+        yield from Opener(stream, password).plain(record)
     except Refused as refusal:
         found = Collector()
         _add_refusals([record], {0: refusal}, False, found)
-    except OutOfTime:
-        found = Collector()
-        found.add("TOO_BIG", record.name, "時間内に読めません")
     else:
         return
     raise _error(found.inspection(_entries([record], {})))
@@ -325,10 +247,10 @@ class Packer(ZipWriter):
         if not password:
             raise ValueError("a password ZIP needs a password")
         key = password.encode()
-        super().__init__(sink, lambda: AESZipEncrypter(key, nbits=256), now or datetime.now(_JAPAN), level)
+        super().__init__(sink, lambda: zip_ciphers.encrypter(key), now or datetime.now(_JAPAN), level)
 
 
-def test_archive(password: str) -> bytes:
+def proof_archive(password: str) -> bytes:
     """A tiny AES-256 ZIP with one Japanese text file, for an office to try its password with its own program."""
     out = io.BytesIO()
     with Packer(out, password) as packer, packer.open("圧縮パスワードの確認.txt") as entry:

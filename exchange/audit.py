@@ -54,12 +54,14 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "download_key.renewed": (),
     "document.published": ("label", "edition_on", "sha256"),
     "document.withdrawn": ("label", "edition_on"),
+    "document.scanned": ("label", "verdict", "scan"),
     "document.fetched": ("label", "edition_on", "sha256"),
     "document.listed": ("label", "edition_on", "entries"),  # who fetched it was saved
     "installer.uploaded": ("slot", "sha256"),
     "installer.built": ("slot", "sha256"),
     "installer.failed": ("slot",),  # it could not be built
     "installer.withdrawn": ("slot",),
+    "installer.scanned": ("slot", "verdict", "scan"),
     "installer.fetched": ("slot", "sha256"),
     "device.requested": ("slot", "receipt_number", "code"),  # the code names the file, it is no secret
     "device.refused": ("why",),  # a confirmation code
@@ -108,7 +110,13 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "totp.dropped": ("login_id",),
     "recovery_codes.renewed": (),
     "filing.uploaded": ("receipt_number", "kind", "size", "sha256", "replaces"),
-    "filing.inspected": ("verdict", "codes"),
+    "filing.inspected": (
+        "verdict",
+        "codes",
+        "scan",
+    ),  # scan: engine and day of its signatures, or why nothing was scanned
+    "filing.rescan_asked": (),
+    "filing.rescanned": ("verdict", "scan"),  # clean, quarantined, or not_scanned
     "filing.approved": ("before", "after"),
     "filing.delivered": ("before", "after", "sha256"),
     "filing.returned": ("before", "after", "reason"),
@@ -120,7 +128,13 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "filing.downloaded": ("sha256",),
     "filing.entry_opened": ("entry_number", "entry_sha256"),
     "statement.uploaded": ("receipt_number", "kind", "size", "sha256", "replaces"),
-    "statement.inspected": ("verdict", "codes"),
+    "statement.inspected": (
+        "verdict",
+        "codes",
+        "scan",
+    ),  # scan: engine and day of its signatures, or why nothing was scanned
+    "statement.rescan_asked": (),
+    "statement.rescanned": ("verdict", "scan"),  # clean, quarantined, or not_scanned
     "statement.approved": ("before", "after"),
     "statement.delivered": ("before", "after", "sha256"),
     "statement.cancelled": ("before", "after"),

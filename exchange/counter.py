@@ -13,7 +13,7 @@ from peewee import fn
 
 from database import db
 from equipment import Installer
-from exchange import audit, calendar, credentials, documents, installers, normalise, outbox, throttle, visits
+from exchange import audit, calendar, credentials, documents, installers, normalise, outbox, scans, throttle, visits
 from exchange.actors import Actor
 from exchange.errors import Refused, TooMany
 from models import AuditEntry, Office, StoredObject
@@ -91,6 +91,11 @@ class Offer:
     @property
     def is_installer(self) -> bool:
         return isinstance(self.key, int)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Malware was found in it: it lies there, but nobody gets it."""
+        return self.row is not None and scans.is_found(self.row)
 
 
 def password_problem(typed: str) -> str | None:

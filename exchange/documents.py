@@ -12,7 +12,7 @@ from typing import Any
 from peewee import JOIN, fn
 
 from database import db, new_uid
-from exchange import audit, calendar, permissions, vault, visits
+from exchange import audit, calendar, permissions, scans, vault, visits
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
 from exchange.recognised import Recognised
@@ -79,13 +79,14 @@ def offered_to(office: Office) -> list[Document]:
 def fetched(actor: Actor, visit: Visit, document: Document) -> Iterator[bytes]:
     """A visitor takes the document away: logged for the office, and its bytes.
 
-    SomeoneWasFaster when it is no longer offered to that office; Refused when the visit is over.
+    SomeoneWasFaster when it is no longer offered to that office; Refused when the visit is over or it is withheld.
     """
     vault.open_stream(document.stored).close()  # what can't be opened must not count as fetched
     with db.atomic():
         visits.still(visit, actor.at)
         if document not in offered_to(visit.office):
             raise SomeoneWasFaster("この手順書の掲載は終わったか、新しい版に替わりました。一覧を開き直してください。")
+        scans.require_clean(document)
         facts = {**_edition(document), "sha256": document.stored.sha256}
         audit.record(actor, FETCHED, document.uid, visit.office, **facts)
     return vault.pieces(document.stored)
@@ -115,6 +116,7 @@ def publish(
         _require_place(slip, replaces, was_withdrawn)
         document = _insert(actor, slip, stored, replaces.series if replaces else new_uid())
         audit.record(actor, "document.published", document.uid, **_edition(document), sha256=stored.sha256)
+        scans.ask_document(document)
     return document
 
 
@@ -131,6 +133,7 @@ def withdraw(actor: Actor, document: Document) -> None:
 def read(actor: Actor, document: Document) -> Iterator[bytes]:
     """Any edition, for the fund's own eyes. Not logged: whoever publishes it knows it."""
     permissions.require(actor, "publish")
+    scans.require_clean(document)
     vault.open_stream(document.stored).close()
     return vault.pieces(document.stored)
 

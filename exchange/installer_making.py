@@ -15,7 +15,7 @@ from peewee import fn
 
 from database import db, new_uid, utc_now
 from equipment import Installer, InstallerOrder
-from exchange import audit, certificates, jobs, kits, sealing, vault, vpn
+from exchange import audit, certificates, jobs, kits, scans, sealing, vault, vpn
 from exchange.actors import Actor, system
 from models import Device, Job, Office
 
@@ -180,12 +180,13 @@ def _make_one(wanted: InstallerOrder) -> None:
             return
         actor = Actor(wanted.ordered_by, at=utc_now()) if wanted.ordered_by else system()
         sealed = {"key_sealed": sealing.seal(key, f"installer/{uid}"), "certificate": pair.certificate_pem}
-        Installer.create(
+        installer = Installer.create(
             uid=uid, device=device, stored=kept, uploaded_by=actor.membership, uploaded_at=actor.at, **sealed
         )
         move(device, "issued")
         _end(InstallerOrder.id == wanted.id, "built")
         audit.record(actor, "installer.built", uid, device.office, slot=device.slot, sha256=stored.sha256)
+        scans.ask_installer(installer)
 
 
 def _is_wanted(wanted: InstallerOrder) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from database import db
 from equipment import ActivationRequest, Installer
-from exchange import audit, installer_making, kits, permissions, vault, visits
+from exchange import audit, installer_making, kits, permissions, scans, vault, visits
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
 from exchange.recognised import Recognised
@@ -89,7 +89,7 @@ def slots(office: Office) -> list[Slot]:
 def fetched(actor: Actor, visit: Visit, installer: Installer) -> Iterator[bytes]:
     """A visitor takes the installer away: logged for the office, the slot is downloaded, and its bytes.
 
-    SomeoneWasFaster when it was withdrawn or replaced meanwhile; Refused when the visit is over.
+    SomeoneWasFaster when it was withdrawn or replaced meanwhile; Refused when the visit is over or it is withheld.
     """
     device = installer.device
     if device.office_id != visit.office_id:
@@ -106,6 +106,7 @@ def fetched(actor: Actor, visit: Visit, installer: Installer) -> Iterator[bytes]
         now = Installer.get_by_id(installer.id)
         if now.withdrawn_at is not None:
             raise gone
+        scans.require_clean(now)
         if now.fetched_at is None:  # the first time counts; the audit has them all
             Installer.update(fetched_at=actor.at).where(Installer.id == now.id).execute()
         Device.update(state="downloaded").where(Device.id == device.id, Device.state == "issued").execute()
@@ -140,6 +141,7 @@ def upload(actor: Actor, device: Device, file: Program | None, seen: str) -> Ins
         installer_making.move(device, "issued")
         facts = {"slot": device.slot, "sha256": stored.sha256}
         audit.record(actor, "installer.uploaded", installer.uid, device.office, **facts)
+        scans.ask_installer(installer)
     return installer
 
 

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from peewee import fn
+
 from database import db, utc_now
 from models import Job
 
 LEASE = timedelta(minutes=2)  # goes on with each progress; after a killed worker the job is taken again this late
 BACK_OFF = (10, 60, 300, 900, 3600)  # seconds before each new try; after the last the job has failed
 LIVE = ("waiting", "running")  # states of a job that is still to come to its end
+FAILURE_SHOWN = timedelta(days=2)  # that a failure counts as late: what is tried again daily stays in sight meanwhile
 IDLE_WAIT = 1.0  # seconds between looks when nothing wakes the loop
 
 log = logging.getLogger("todoke.jobs")
@@ -96,6 +99,18 @@ def loop(
         if not worked:
             sleeper.wait(IDLE_WAIT)
     _sleepers.discard(sleeper)
+
+
+def late(since: datetime) -> int:
+    """How many pieces of work have been due since before that moment, or have failed for good not long before it, and
+    have not been done since.
+    """
+    newer = Job.alias()
+    is_newer = (newer.kind == Job.kind) & (newer.subject == Job.subject) & (newer.id > Job.id)
+    is_mended = fn.EXISTS(newer.select().where(is_newer, newer.state == "done"))
+    has_failed = (Job.state == "failed") & (Job.created_at > since - FAILURE_SHOWN) & ~is_mended
+    is_late = (Job.state == "waiting") & (Job.due_at < since)
+    return Job.select(Job.kind, Job.subject).where(has_failed | is_late).distinct().count()
 
 
 def sweep(at: datetime) -> None:

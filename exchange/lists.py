@@ -1,7 +1,7 @@
 """What a list of documents shows, and how many there are of each state: at one place, or at several offices at once.
 
-Lists tell two states further apart than the rows do, since then somebody else has to act: an upload that its
-inspection has refused is `unusable`, a 差戻し that has been sent again is `replaced`.
+Lists tell two states further apart than the rows do, since then somebody else has to act: what is not delivered and was
+refused by its inspection, or has a virus by now, is `unusable`; a 差戻し that has been sent again is `replaced`.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,9 @@ from peewee import Value, fn
 
 from models import FILING, STATEMENT, Inspection, Membership, Transfer
 
-PARTED = {"unusable": "uploaded", "replaced": "returned"}  # state in lists → state in the row
+# State in lists → states in the row.
+PARTED: dict[str, tuple[str, ...]] = {"unusable": ("uploaded", "approved"), "replaced": ("returned",)}
+PARTED_STATES = tuple(state for states in PARTED.values() for state in states)
 REFUSED = ("failed", "quarantined")  # by the inspection
 
 Key = tuple[int | None, str, str]  # office's id (None: seen from the fund), direction, state in lists
@@ -23,8 +25,8 @@ def listed(places: Sequence[Membership], direction: str, state: str = "") -> Any
     newest = Transfer.delivered_at.desc() if is_receiver else Transfer.id.desc()
     query = Transfer.visible_to(*places).where(Transfer.direction == direction).order_by(newest, Transfer.id.desc())
     if state in PARTED:
-        return query.where(Transfer.state == PARTED[state], _is_parted())
-    if state in PARTED.values():
+        return query.where(Transfer.state << PARTED[state], _is_parted())
+    if state in PARTED_STATES:
         return query.where(Transfer.state == state, ~_is_parted())
     return query.where(Transfer.state == state) if state else query
 
@@ -44,10 +46,10 @@ def tally(places: Sequence[Membership], *directions: str) -> dict[Key, int]:
     """
     whole = _counted(places, directions)
     for (office, direction, state), number in _counted(places, directions, _is_parted()).items():
-        part = next(name for name, of in PARTED.items() if of == state)
+        part = next(name for name, states in PARTED.items() if state in states)
         # Never below nothing: between the two queries somebody may have sent or moved one.
         whole[office, direction, state] = max(0, whole.get((office, direction, state), 0) - number)
-        whole[office, direction, part] = number
+        whole[office, direction, part] = whole.get((office, direction, part), 0) + number
     return {key: number for key, number in whole.items() if number}
 
 
@@ -66,6 +68,6 @@ def _is_parted() -> Any:
     newer = Transfer.alias()
     refused = Inspection.select(Value(1)).where(Inspection.transfer == Transfer.id, Inspection.state << REFUSED)
     again = newer.select(Value(1)).where(newer.replaces == Transfer.id, newer.state != "cancelled")
-    is_refused = (Transfer.state == "uploaded") & fn.EXISTS(refused)
-    is_replaced = (Transfer.state == "returned") & fn.EXISTS(again)
-    return (Transfer.state << list(PARTED.values())) & (is_refused | is_replaced)  # the first for the index
+    is_refused = (Transfer.state << PARTED["unusable"]) & fn.EXISTS(refused)
+    is_replaced = (Transfer.state << PARTED["replaced"]) & fn.EXISTS(again)
+    return (Transfer.state << PARTED_STATES) & (is_refused | is_replaced)  # the first for the index

@@ -6,13 +6,25 @@ from typing import Any
 
 from database import db, utc_now
 from equipment import ActivationRequest, Handover
-from exchange import calendar
+from exchange import calendar, quarantine
 from exchange.actors import Actor
-from models import Device, Mail, Membership, Office, OneTimePassword, Transfer, User
-from papers import Invitation
+from models import (
+    ARRIVED_AT_FUND,
+    ARRIVED_AT_OFFICE,
+    Device,
+    Inspection,
+    Mail,
+    Membership,
+    Office,
+    OneTimePassword,
+    Transfer,
+    User,
+)
+from papers import Document, Invitation
 
 GATHER = timedelta(minutes=10)  # that a mail about changes waits for more of them
 LINES_LONGEST = 50  # changes in one mail
+VIRUSES = 5  # names of them in one mail
 
 
 # ── one function per mail ──
@@ -235,6 +247,49 @@ def sent_back(transfer: Transfer) -> None:
 
 def inspection_failed(transfer: Transfer) -> None:
     _tell("inspection_failed", transfer, [transfer.uploaded_by], only_if_wanted=True)
+
+
+def quarantined(transfer: Transfer) -> None:
+    """A virus was found: to whoever can do something about it on both sides, with the name of the virus alone.
+
+    Where the office sent it: the uploader and the approvers who want mail, as when an inspection fails. Its 管理者 is
+    told always, as of everything that touches the safety of the office; and so is who may have it on a PC already.
+    """
+    office, found = transfer.office, _viruses(transfer)
+    to_office: dict[str, Any] = {"found": found, "steps": quarantine.what_to_do(transfer, quarantine.OFFICE)}
+    to_fund: dict[str, Any] = {"found": found, "steps": quarantine.what_to_do(transfer, quarantine.FUND)}
+    has_page = not transfer.is_filing or transfer.state in ARRIVED_AT_FUND  # at the fund
+    if transfer.is_filing:
+        approvers = Membership.holding(office, "approve", "mail_notice")
+        wanting = [one for one in [transfer.uploaded_by, *approvers] if "mail_notice" in one.words() and one.is_active]
+        _write("quarantined", [*(one.user for one in wanting), *_admins(office)], transfer=transfer, **to_office)
+        clerks = set(Membership.holding(None, "receive"))
+    else:
+        clerks = {one for word in ("prepare", "check", "send") for one in Membership.holding(None, word)}
+        if transfer.state in ARRIVED_AT_OFFICE:
+            readers = [one.user for one in Membership.holding(office, "download")]
+            _write("quarantined", [*readers, *_admins(office)], transfer=transfer, **to_office)
+    _write("quarantined_at_fund", [one.user for one in clerks], transfer=transfer, has_page=has_page, **to_fund)
+
+
+def _viruses(transfer: Transfer) -> list[str]:
+    """By name, as the scan that is written down has found them; a few are enough."""
+    scan = Inspection.get(Inspection.transfer == transfer).scan or {}
+    return sorted(set(scan.get("found", ())))[:VIRUSES]
+
+
+def document_withheld(document: Document, found: list[str]) -> None:
+    """To the clerks who publish: a manual of theirs is withheld at the counter."""
+    clerks = [member.user for member in Membership.holding(None, "publish")]
+    edition = f"{document.label}({document.edition_on:%Y/%m/%d})"
+    _write("document_withheld", clerks, edition=edition, document=document.uid, found=found[:VIRUSES])
+
+
+def installer_withheld(device: Device, found: list[str]) -> None:
+    """To the desk: the installer of a slot is withheld at the counter."""
+    desk = [member.user for member in Membership.holding(None, "devices")]
+    facts = {"contract_number": device.office.contract_number, "slot": device.slot, "office": device.office.uid}
+    _write("installer_withheld", desk, found=found[:VIRUSES], **facts)
 
 
 def filing_delivered(transfer: Transfer) -> None:

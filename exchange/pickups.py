@@ -4,13 +4,27 @@ fund.
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from io import BufferedReader
+from typing import NoReturn
 
 from database import db
-from exchange import archive_passwords, archives, audit, permissions, sealing, settings, transfers, vault
+from exchange import (
+    archive_passwords,
+    archives,
+    audit,
+    permissions,
+    quarantine,
+    rescans,
+    sealing,
+    settings,
+    transfers,
+    vault,
+)
 from exchange.actors import Actor, system
 from exchange.errors import Refused
+from exchange.quarantine import Needs
 from models import Transfer
 
 
@@ -25,49 +39,57 @@ def download(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
     The move is durable before the first byte.
     """
     close_window_if_over(actor.at, transfer)
-    stream = _opened(transfer)  # what can't be opened must not count as received
-    try:
+    transfers.require_may(actor, transfer, "download")
+    with ExitStack() as opened:
+        stream = opened.enter_context(_opened(transfer))  # what can't be opened must not count as received
         transfers.move(actor, transfer, "download")
-    except Exception:
-        stream.close()
-        raise
+        opened.pop_all()
     return _whole(actor, transfer, stream)
+
+
+def may_copy(actor: Actor, transfer: Transfer, held: frozenset[str]) -> bool:
+    """Whether this actor, holding these words, could have the ZIP now: for the button. `copy` asks again."""
+    is_theirs = _word_for_copies(actor, transfer) in held and _has_copies(actor, transfer)
+    return is_theirs and not quarantine.why_not(transfer, Needs.SCANNED)
 
 
 def copy(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
     """The ZIP as it was sent, for the side that made it, and for the fund once it has opened a filing."""
-    if actor.office is not None:
-        permissions.require(actor, "download")
-        if actor.office != transfer.office:
-            permissions.refuse(actor, "download")
-        if not transfer.is_filing:
-            permissions.refuse(actor, "download", "帳票は、受取要求のあとでダウンロードしてください。")
-    elif transfer.is_filing:
-        _require_opened(actor, transfer)
-    else:
-        permissions.require(actor, "prepare")
-    stream = _opened(transfer)
-    with db.atomic():
-        audit.record(actor, f"{transfer.direction}.downloaded", transfer.uid, transfer.office, sha256=transfer.sha256)
+    permissions.require(actor, _word_for_copies(actor, transfer))
+    if not _has_copies(actor, transfer):
+        _refuse_copy(actor, transfer)
+    rescans.require_usable_or_rescan(actor, transfer, Needs.SCANNED)
+    with ExitStack() as opened:
+        stream = opened.enter_context(_opened(transfer))
+        with db.atomic():
+            rescans.require_still(actor, transfer, Needs.SCANNED)
+            facts = {"sha256": transfer.sha256}
+            audit.record(actor, f"{transfer.direction}.downloaded", transfer.uid, transfer.office, **facts)
+        opened.pop_all()
     return _whole(actor, transfer, stream)
+
+
+def may_open(actor: Actor, transfer: Transfer, held: frozenset[str]) -> bool:
+    """The same of the single files of a filing, which `open_entry` hands out."""
+    is_theirs = actor.is_fund and "receive" in held and transfer.is_filing and transfer.state in transfers.OPENED
+    return is_theirs and not quarantine.why_not(transfer, Needs.INSPECTED)
 
 
 def open_entry(actor: Actor, transfer: Transfer, number: int, limits: archives.Limits) -> Iterator[bytes]:
     """One file of an opened filing, decrypted for the fund in passing. `number` counts inspection.entries from 0."""
-    _require_opened(actor, transfer)
+    permissions.require(actor, "receive")
+    if transfer.state not in transfers.OPENED:
+        raise Refused(NOT_OPENED)
     entries = transfer.inspection.entries
     if not 0 <= number < len(entries):
         raise Refused("そのファイルはZIPの中にありません。画面を開き直してください。")
+    rescans.require_usable_or_rescan(actor, transfer, Needs.INSPECTED)
+    entry = entries[number]
     with db.atomic():
-        audit.record(
-            actor,
-            "filing.entry_opened",
-            transfer.uid,
-            transfer.office,
-            entry_number=number,
-            entry_sha256=entries[number]["sha256"],
-        )
-    return _entry(transfer, entries[number]["name"], limits)
+        rescans.require_still(actor, transfer, Needs.INSPECTED)
+        facts = {"entry_number": number, "entry_sha256": entry["sha256"]}
+        audit.record(actor, "filing.entry_opened", transfer.uid, transfer.office, **facts)
+    return _entry(transfer, entry["name"], rescans.as_once_read(transfer, limits))
 
 
 def window_ends_at(transfer: Transfer) -> datetime | None:
@@ -99,10 +121,28 @@ def close_windows(at: datetime) -> None:
         close_window_if_over(at, transfer)
 
 
-def _require_opened(actor: Actor, transfer: Transfer) -> None:
-    permissions.require(actor, "receive")
-    if transfer.state not in transfers.OPENED:
-        raise Refused("まだ開いていない届書です。先に「受領して開く」を押してください。")
+NOT_OPENED = "まだ開いていない届書です。先に「受領して開く」を押してください。"
+
+
+def _word_for_copies(actor: Actor, transfer: Transfer) -> str:
+    if actor.office is not None:
+        return "download"
+    return "receive" if transfer.is_filing else "prepare"
+
+
+def _has_copies(actor: Actor, transfer: Transfer) -> bool:
+    """Whether there are copies of it for the actor's side at all, as it stands."""
+    if actor.office is not None:
+        return transfer.is_filing and actor.office == transfer.office
+    return not transfer.is_filing or transfer.state in transfers.OPENED
+
+
+def _refuse_copy(actor: Actor, transfer: Transfer) -> NoReturn:
+    if actor.office is None:
+        raise Refused(NOT_OPENED)
+    is_theirs = actor.office == transfer.office
+    sentence = "帳票は、受取要求のあとでダウンロードしてください。" if is_theirs else ""
+    permissions.refuse(actor, "download", sentence)
 
 
 def _opened(transfer: Transfer) -> BufferedReader:

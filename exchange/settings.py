@@ -11,6 +11,8 @@ SHOWN, NOTICE, LOGIN, DOCUMENTS = "基金の表示", "お知らせ", "ログイ�
 LETTERS = "お知らせの書面"
 HELP, COUNTER, ONBOARDING = "ヘルプの画面", "ダウンロードの窓口", "導入"
 HOURS = "サービスの時間"
+INSPECTION = "ファイルの検査"
+DECISIONS = {"refuse": "受け付けない", "warn": "警告して受け付ける", "ignore": "調べない"}
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,58 @@ DECLARED: dict[str, Declared] = {
         "チェックを入れると、職員は自分で作成した帳票を承認できなくなります。",
     ),
     "zipcrypto": Declared(
-        *(str, "warn", DOCUMENTS, "ZipCrypto で暗号化されたZIP"),
+        *(str, "warn", INSPECTION, "ZipCrypto で暗号化されたZIP"),
         "事業所が、古くて弱い暗号方式のZIPで届書を登録したときの扱いです。",
-        choices={"warn": "警告して受け付ける", "refuse": "受け付けない"},
+        choices={key: DECISIONS[key] for key in ("warn", "refuse")},
+    ),
+    "weak_aes": Declared(
+        *(str, "warn", INSPECTION, "AES-128・AES-192 で暗号化されたZIP"),
+        "AES-256 より鍵の短い方式です。",
+        choices={key: DECISIONS[key] for key in ("warn", "refuse")},
+    ),
+    **{
+        check: Declared(str, default, INSPECTION, label, explanation, choices=DECISIONS)
+        for check, default, label, explanation in (
+            (
+                "program",
+                "refuse",
+                "実行ファイル・スクリプト・ショートカット",
+                "ZIPの中に、開くと動き出すファイルがあるときの扱いです。",
+            ),
+            ("wrong_type", "refuse", "種類を偽ったファイル", "拡張子と中身の種類が違うファイルがあるときの扱いです。"),
+            ("nested", "refuse", "ZIPの中の圧縮ファイル", "ZIPの中に、ZIPや7zなどの圧縮ファイルがあるときの扱いです。"),
+            ("macro", "warn", "マクロを含むファイル", "ExcelやWordのファイルにマクロが含まれているときの扱いです。"),
+            (
+                "encrypted_inside",
+                "warn",
+                "さらにパスワードのかかったファイル",
+                "PDFやExcelに別のパスワードがかかり、中を検査できないときの扱いです。",
+            ),
+            ("empty_file", "warn", "空のファイル", "0バイトのファイルがあるときの扱いです。"),
+            (
+                "my_number",
+                "warn",
+                "個人番号（マイナンバー）と思われる数字",
+                "CSVや文書、ファイル名に、個人番号の形をした12桁の数字があるときの扱いです。",
+            ),
+            (
+                "other_office",
+                "warn",
+                "ほかの事業所の番号が付いた帳票",
+                "帳票に入れたファイルの名前に、送り先でない事業所の番号があるときの扱いです。",
+            ),
+        )
+    },
+    "unscanned": Declared(
+        *(str, "warn", INSPECTION, "ウイルス検査ができなかったファイル"),
+        "検査のプログラムが動いていないか、大きすぎて検査できなかったときの扱いです。認めないあいだは、ダウンロードもできません。",
+        choices={"warn": "未検査と表示し、承認と配信を認める", "refuse": "検査が済むまで、承認も配信も認めない"},
+    ),
+    "rescan_days": Declared(
+        *(int, 7, INSPECTION, "ウイルス検査をやり直すまでの日数"),
+        "検査からこの日数を過ぎたファイルは、配信とダウンロードの前に、新しい定義ファイルで検査し直します。",
+        (1, 90),
+        "日",
     ),
     "stuck_days": Declared(
         *(int, 14, ONBOARDING, "停滞と表示するまでの日数"),

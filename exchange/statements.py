@@ -2,7 +2,7 @@
 圧縮パスワード.
 """
 
-from exchange import archive_passwords, archives, permissions, transfers, vault
+from exchange import archive_passwords, archives, arrivals, permissions, vault
 from exchange.actors import Actor
 from exchange.errors import Refused
 from exchange.zip_writer import EntryWriter
@@ -42,11 +42,11 @@ class Packing:
         self._receiving.discard()
 
 
-def prepare(actor: Actor, packing: Packing, slip: transfers.Slip) -> Transfer:
+def prepare(actor: Actor, packing: Packing, slip: arrivals.Slip) -> Transfer:
     """作成: from the packed attachments to 確認待ち, inspected like any upload."""
     permissions.require(actor, "prepare")
     if not packing.names:
         raise Refused("添付するファイルが選ばれていません。1つ以上選んでください。")
-    return transfers.sent_before(actor, slip) or transfers.register(
+    return arrivals.sent_before(actor, slip) or arrivals.register(
         actor, STATEMENT, packing.office, packing.finish(), slip
     )

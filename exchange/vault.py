@@ -10,18 +10,16 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from database import db, new_uid, utc_now
 from exchange import sealing
 from exchange.errors import NotConfigured, Refused, Unusable
+from exchange.vault_reader import READ, Reader
 from models import StoredObject, Transfer
 
-READ = 64 * 1024
-SNAPSHOT_EVERY = 64  # pieces: a seek backwards decrypts at most 4 MiB again
-BOX = sealing.PIECE + sealing.PIECE_OVERHEAD
 PART_AGE = 3600  # seconds after which an unfinished file is an interrupted upload
 SPACE_ASKED_EVERY = 8 * 2**20  # bytes of an upload between two looks at the free space
 LOST_DAYS = 30  # how long a file without a row is kept aside
@@ -140,78 +138,27 @@ class Receiving:
         self.discard()
 
 
-class Reader(io.RawIOBase):
-    """The plaintext of an object as a seekable stream; seeking costs decryption, so read forward where you can."""
+@dataclass(frozen=True)
+class Loan:
+    """What a process needs to read one object and no other: its open file, its key, its size in bytes."""
 
-    def __init__(self, file: BinaryIO, key: bytes, size: int) -> None:
-        super().__init__()
-        self._file = file
-        self._size = size
-        self._opener = sealing.StreamOpener(key, file.read(sealing.HEADER))
-        self._snapshots = {0: self._opener.snapshot()}
-        self._next = 0  # index of the piece that `pull` would give
-        self._current = -1
-        self._piece = b""
-        self._position = 0
+    file: BinaryIO
+    key: bytes = field(repr=False)
+    size: int
 
-    def readable(self) -> bool:
-        return True
 
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("before the start")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if self._position >= self._size:
-            return 0
-        index, start = divmod(self._position, sealing.PIECE)
-        if index != self._current:
-            self._load(index)
-        data = self._piece[start : start + len(buffer)]
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def _load(self, index: int) -> None:
-        if index < self._next:
-            self._rewind(index)
-        while self._next <= index:
-            box = self._file.read(BOX)
-            piece, is_last = self._opener.pull(box)
-            if is_last != ((self._next + 1) * sealing.PIECE >= self._size):
-                raise sealing.Unsealable("the stored bytes were cut")
-            self._next += 1
-            if self._next % SNAPSHOT_EVERY == 0 and not is_last:
-                self._snapshots.setdefault(self._next, self._opener.snapshot())
-        self._current, self._piece = index, piece
-
-    def _rewind(self, index: int) -> None:
-        mark = max(piece for piece in self._snapshots if piece <= index)
-        self._opener.resume(self._snapshots[mark])
-        self._file.seek(sealing.HEADER + mark * BOX)
-        self._next = mark
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
+def lend(stored: StoredObject) -> Loan:
+    """The caller closes the file. FileNotFoundError once erased."""
+    if stored.sealed_key is None:
+        raise FileNotFoundError(f"object {stored.uid} was erased")
+    key = sealing.unseal(stored.sealed_key, f"object/{stored.uid}")
+    return Loan(open(_path(stored.uid), "rb"), key, stored.size)
 
 
 def open_stream(stored: StoredObject) -> io.BufferedReader:
     """The document as it was received. FileNotFoundError once erased; Unsealable when its bytes were changed."""
-    if stored.sealed_key is None:
-        raise FileNotFoundError(f"object {stored.uid} was erased")
-    key = sealing.unseal(stored.sealed_key, f"object/{stored.uid}")
-    return io.BufferedReader(Reader(open(_path(stored.uid), "rb"), key, stored.size), READ)
+    loan = lend(stored)
+    return io.BufferedReader(Reader(loan.file, loan.key, loan.size), READ)
 
 
 def pieces(stored: StoredObject) -> Iterator[bytes]:

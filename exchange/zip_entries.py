@@ -1,6 +1,6 @@
 """What may lie in an accepted archive: how entries are encrypted and packed, how big they are, what kind they are.
 
-Everything here is judged by the records of the directory, except `content_fault`, which sees the first bytes.
+Everything here is judged by the records of the directory; what the files hold is seen by `contents`.
 """
 
 import stat
@@ -11,7 +11,6 @@ from exchange.zip_findings import Collector, Limits
 from exchange.zip_structure import FLAG_MASKED, FLAG_PATCHED, FLAG_STRONG, METHOD_AES, Record
 
 STORED, DEFLATED = 0, 8
-HEAD_SIZE = 512  # bytes `content_fault` wants to see
 ZIPCRYPTO_OVERHEAD = 12
 
 _METHOD_NAMES = {
@@ -28,40 +27,6 @@ _METHOD_NAMES = {
     98: "PPMd",
 }
 _DOS_FOLDER, _DOS_DEVICE, _DOS_REPARSE = 0x10, 0x40, 0x400
-
-_PROGRAMS = frozenset(
-    [
-        *("ade", "adp", "appref-ms", "apk", "app", "application", "appx", "bat", "chm", "cmd", "com", "cpl", "deb"),
-        *("dll", "dmg", "exe", "gadget", "hta", "img", "inf", "ins", "iso", "isp", "jar", "jnlp", "js", "jse"),
-        *("ksh", "lib", "lnk", "mde", "msc", "msh", "msi", "msix", "msp", "mst", "nsh", "pif", "pkg", "ps1"),
-        *("ps1xml", "ps2", "psc1", "psd1", "psm1", "py", "pyc", "reg", "rpm", "scf", "scr", "sct"),
-        *("settingcontent-ms", "sh", "shb", "sys", "url", "vb", "vbe", "vbs", "vhd", "vhdx", "vxd", "ws", "wsc"),
-        *("wsf", "wsh", "xll", "xpi"),
-    ]
-)
-_ARCHIVES = frozenset(
-    [
-        *("7z", "ace", "alz", "arc", "arj", "bz2", "bzip2", "cab", "egg", "gca", "gz", "gzip", "lha", "lz", "lz4"),
-        *("lzh", "lzma", "rar", "tar", "taz", "tbz", "tbz2", "tgz", "txz", "wim", "xz", "z", "zip", "zipx", "zst"),
-    ]
-)
-# Formats that are a ZIP by nature: Office Open XML, OpenDocument, XPS.
-_ZIP_DOCUMENTS = frozenset(
-    [
-        *("docm", "docx", "dotm", "dotx", "pptm", "pptx", "potm", "potx", "ppsm", "ppsx", "xlam", "xlsb", "xlsm"),
-        *("xlsx", "xltm", "xltx", "vsdx", "vsdm", "odg", "odp", "ods", "odt", "otp", "ots", "ott", "oxps", "xps"),
-    ]
-)
-_ARCHIVE_MAGIC = (
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!\x1a\x07",
-    b"\x1f\x8b\x08",
-    b"\xfd7zXZ\x00",
-    b"\x28\xb5\x2f\xfd",
-    b"MSCF\0\0\0\0",
-)
-_SHORTCUT_MAGIC = b"L\0\0\0\x01\x14\x02\0"
-
 
 OFFICE_PART = "[Content_Types].xml"  # what every Excel or Word file, itself a ZIP, begins with
 
@@ -161,14 +126,16 @@ def _judge_encryption(files: list[Record], found: Collector) -> None:
         is_office_file = any(record.name == OFFICE_PART for record in plain)
         found.add("NOT_ENCRYPTED", None, "ExcelやWordのファイルは、そのままでは送れません。" if is_office_file else "")
     else:
-        _add_each("PARTLY_ENCRYPTED", plain, files, found)
-    _add_each("ZIPCRYPTO", [record for record in files if encryption(record) == "ZipCrypto"], files, found)
+        for record in plain:
+            found.add("PARTLY_ENCRYPTED", record.name)
+    old = [record for record in files if encryption(record) == "ZipCrypto"]
+    _check_each("zipcrypto", old, files, found)
     weak = [record for record in files if encryption(record) in ("AES-128", "AES-192")]
-    _add_each("WEAK_AES", weak, files, found, encryption)
+    _check_each("weak_aes", weak, files, found, encryption)
 
 
-def _add_each(
-    code: str,
+def _check_each(
+    check: str,
     records: list[Record],
     files: list[Record],
     found: Collector,
@@ -176,36 +143,4 @@ def _add_each(
 ) -> None:
     """One finding for the archive when it holds for every file, else one for each."""
     for record in records:
-        found.add(code, None if len(records) == len(files) else record.name, detail(record))
-
-
-def suffix_of(name: str) -> str:
-    """In lower case without its dot; ".exe" has one too, and "readme" none."""
-    return name.rpartition("/")[2].rpartition(".")[2].lower() if "." in name.rpartition("/")[2] else ""
-
-
-def suffix_fault(name: str) -> tuple[str, str] | None:
-    """(code, detail) when a file of this name is never accepted, else None."""
-    suffix = suffix_of(name)
-    if suffix in _PROGRAMS:
-        return "BAD_TYPE", f".{suffix}"
-    if suffix in _ARCHIVES:
-        return "NESTED", f".{suffix}"
-    return None
-
-
-def content_fault(name: str, head: bytes) -> tuple[str, str] | None:
-    """(code, detail) when the first HEAD_SIZE bytes show a program or an archive under another name, else None."""
-    # A CSV may begin with the letters MZ; a program has control characters near them.
-    if head.startswith(b"MZ") and any(byte < 9 for byte in head[:64]):
-        return "BAD_TYPE", "中身が実行ファイルです"
-    if head.startswith((b"\x7fELF", _SHORTCUT_MAGIC)):
-        return "BAD_TYPE", "中身が実行ファイルまたはショートカットです"
-    is_zip = head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
-    if is_zip and suffix_of(name) not in _ZIP_DOCUMENTS:
-        return "NESTED", "中身がZIPです"
-    is_bzip2 = head.startswith(b"BZh") and head[4:10] == b"1AY&SY"
-    is_lzh = head[2:5] == b"-lh" and head[6:7] == b"-"
-    if head.startswith(_ARCHIVE_MAGIC) or is_bzip2 or is_lzh or head[257:262] == b"ustar":
-        return "NESTED", "中身が圧縮ファイルです"
-    return None
+        found.check(check, None if len(records) == len(files) else record.name, detail(record))

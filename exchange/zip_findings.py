@@ -1,18 +1,25 @@
 """What the judge of password ZIPs can say: limits, finding codes with their severity, and the Japanese sentences.
 
-A leaf of exchange/archives.py: no bytes are read here.
+A leaf of exchange/archives.py: no bytes are read here. What the fund may decide for itself are CHECKS; a Policy holds
+its decisions, and DEFAULTS are those of an installation that has made none.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 PIECE = 64 * 1024  # bytes: the size of every read and of every piece handed on
 FINDINGS_PER_CODE = 20  # the rest is only counted, in the last message of the code
 
-Verdict = Literal["accept", "warn", "reject"]
+_LONG_NUMBER = re.compile(r"\d{4}[\W_]?\d{4}[\W_]?\d{4}\d*")
 
-CODES: dict[str, Literal["reject", "warn"]] = {
+Verdict = Literal["accept", "warn", "reject"]
+Weight = Literal["reject", "warn"]
+Severity = Literal["reject", "warn", "ignore"]
+Policy = Mapping[str, Severity]  # check → what a finding of it does; a check that is missing has its default
+
+CODES: dict[str, Weight] = {
     "NOT_ZIP": "reject",
     "EMPTY_ARCHIVE": "reject",
     "NOT_ENCRYPTED": "reject",
@@ -40,7 +47,31 @@ CODES: dict[str, Literal["reject", "warn"]] = {
     "MY_NUMBER": "warn",
     "MALWARE": "reject",
     "NOT_SCANNED": "warn",
+    "OTHER_OFFICE": "warn",  # only of what the fund makes; no archive alone shows it
 }
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing the fund decides on: the code of its findings and what they do where nothing was decided."""
+
+    code: str
+    default: Severity
+
+
+CHECKS: dict[str, Check] = {
+    "zipcrypto": Check("ZIPCRYPTO", "warn"),
+    "weak_aes": Check("WEAK_AES", "warn"),
+    "program": Check("BAD_TYPE", "reject"),  # executables, scripts, shortcuts, disk images
+    "wrong_type": Check("BAD_TYPE", "reject"),  # the content is of another type than the name says
+    "nested": Check("NESTED", "reject"),
+    "macro": Check("MACRO", "warn"),
+    "encrypted_inside": Check("ENCRYPTED_INSIDE", "warn"),
+    "empty_file": Check("EMPTY_FILE", "warn"),
+    "my_number": Check("MY_NUMBER", "warn"),
+    "other_office": Check("OTHER_OFFICE", "warn"),
+}
+DEFAULTS: Policy = {name: check.default for name, check in CHECKS.items()}
 
 # {it} is the entry in 「」 (or the archive itself), {detail} what exactly was seen.
 MESSAGES: dict[str, str] = {
@@ -49,8 +80,8 @@ MESSAGES: dict[str, str] = {
     "NOT_ENCRYPTED": "{detail}{it}にパスワードがかかっていません。圧縮パスワードを設定してZIPを作り直してください。",
     "PARTLY_ENCRYPTED": "{it}だけパスワードがかかっていません。すべてにかけてZIPを作り直してください。",
     "WRONG_PASSWORD": "{it}は登録された圧縮パスワードで開けません。圧縮パスワードを確認してZIPを作り直してください。",
-    "ZIPCRYPTO": "{it}の暗号はZipCrypto（弱い方式）です。次からはAES-256を選んで圧縮してください。",
-    "WEAK_AES": "{it}の暗号は{detail}です。次からはAES-256を選んで圧縮してください。",
+    "ZIPCRYPTO": "{it}の暗号はZipCrypto（弱い方式）です。AES-256を選んで圧縮してください。",
+    "WEAK_AES": "{it}の暗号は{detail}です。AES-256を選んで圧縮してください。",
     "BAD_METHOD": "{it}は受け付けられない方式です（{detail}）。AES-256とDeflateを選んで作り直してください。",
     "DAMAGED": "{it}が壊れています（{detail}）。ZIPを作り直して、もう一度送ってください。",
     "TOO_BIG": "{it}が大きすぎます（{detail}）。ファイルをいくつかのZIPに分けて送ってください。",
@@ -63,14 +94,15 @@ MESSAGES: dict[str, str] = {
     "BAD_NAME": "{it}という名前は使えません（{detail}）。名前を変えてZIPを作り直してください。",
     "DUPLICATE_NAME": "{it}と同じとみなされる名前がほかにもあります（{detail}）。名前を変えてZIPを作り直してください。",
     "SPECIAL_ENTRY": "{it}は普通のファイルではありません（{detail}）。ファイルそのものを入れて作り直してください。",
-    "BAD_TYPE": "{it}は受け付けられない種類のファイルです（{detail}）。取り除いてZIPを作り直してください。",
-    "NESTED": "{it}は圧縮ファイルです（{detail}）。中のファイルを直接ZIPに入れて作り直してください。",
+    "BAD_TYPE": "{it}に問題があります（{detail}）。正しいファイルに替えるか取り除いて、ZIPを作り直してください。",
+    "NESTED": "{it}は圧縮ファイルです（{detail}）。解凍して、中のファイルを直接ZIPに入れて作り直してください。",
     "MACRO": "{it}にマクロが含まれています。マクロのない形式で保存し直してください。",
-    "ENCRYPTED_INSIDE": "{it}にはさらにパスワードがかかっています。外してからZIPに入れ直してください。",
+    "ENCRYPTED_INSIDE": "{it}には別のパスワードもかかっていて、中を検査できません。外してからZIPに入れ直してください。",
     "EMPTY_FILE": "{it}は空（0バイト）です。正しいファイルか確認してください。",
-    "MY_NUMBER": "{it}に個人番号と思われる数字があります。個人番号を含まないことを確認してください。",
-    "MALWARE": "{it}からウイルスが見つかりました（{detail}）。送信したPCを点検してください。",
-    "NOT_SCANNED": "{it}のウイルス検査ができませんでした。検査が終わるまでお待ちください。",
+    "MY_NUMBER": "{it}に個人番号と思われる数字があります（{detail}）。個人番号なら消してZIPを作り直してください。",
+    "MALWARE": "{it}からウイルスが見つかりました（{detail}）。ZIPを作ったPCを点検してください。",
+    "NOT_SCANNED": "{it}のウイルス検査がまだできていません。開くときは、PCのウイルス対策ソフトでも確かめてください。",
+    "OTHER_OFFICE": "{it}の名前に、ほかの事業所の番号（{detail}）があります。送り先を確かめてください。",
 }
 
 
@@ -84,9 +116,27 @@ class Readable(Protocol):
     def tell(self) -> int: ...
 
 
+class Reading(Protocol):
+    """One file of an archive, seen by somebody while it is read; left as a context whatever happens."""
+
+    def write(self, piece: bytes, /) -> object: ...
+
+    def finish(self) -> Iterable[tuple[str, str]]:
+        """What was found once the file has been read whole: (a check, or a code that is none's, and the detail)."""
+        ...
+
+    def __enter__(self) -> "Reading": ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+ReaderOf = Callable[[str, int], Reading]  # NFC name, bytes
+Report = Callable[[int, int], object]  # told again and again: bytes done, bytes in all
+
+
 @dataclass(frozen=True)
 class Limits:
-    """How much one archive may ask of us. Sizes in bytes, ratio = unpacked / packed, seconds of wall clock."""
+    """How much one archive may ask of us. Sizes in bytes, ratio = unpacked / packed."""
 
     entries: int = 1000
     unpacked: int = 500 * 2**20
@@ -94,7 +144,6 @@ class Limits:
     ratio_floor: int = 2**20  # at or below this unpacked size the ratio is not asked
     packed: int = 200 * 2**20
     directory: int = 4 * 2**20  # the central directory, which is held in memory
-    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,10 +153,7 @@ class Finding:
     code: str
     message: str
     entry: str | None
-
-    @property
-    def severity(self) -> Literal["reject", "warn"]:
-        return CODES[self.code]
+    severity: Weight
 
 
 @dataclass(frozen=True)
@@ -147,32 +193,63 @@ def shown(name: str) -> str:
     return visible if len(visible) <= 60 else visible[:40] + "…" + visible[-19:]
 
 
-def make_finding(code: str, entry: str | None = None, detail: str = "", more: int = 0) -> Finding:
+def _hidden(name: str) -> str:
+    """The name without its long numbers: a finding about one must not spread it."""
+    return _LONG_NUMBER.sub("＊" * 4, name)
+
+
+def make_finding(
+    code: str,
+    entry: str | None = None,
+    detail: str = "",
+    more: int = 0,
+    severity: Weight | None = None,
+) -> Finding:
     """A finding in the words of MESSAGES; `more` further ones of the same code are only counted."""
-    it = "このZIP" if entry is None else f"「{shown(entry)}」"
+    it = "このZIP" if entry is None else f"「{shown(_hidden(entry) if code == 'MY_NUMBER' else entry)}」"
     message = MESSAGES[code].format(it=it, detail=detail)
     if more:
         message += f"同じ問題がほかに{more}件あります。"
-    return Finding(code, message, entry)
+    return Finding(code, message, entry, severity or CODES[code])
 
 
 @dataclass
 class Collector:
-    """Gathers findings in the order of discovery, at most FINDINGS_PER_CODE of a code, none twice."""
+    """Gathers findings in the order of discovery, at most FINDINGS_PER_CODE of a code, none twice.
 
+    `policy` decides on what is found by a check (see CHECKS); everything else has the severity of its code.
+    """
+
+    policy: Policy = field(default_factory=dict)
     _kept: list[tuple[str, str | None, str]] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=dict)
+    _severities: dict[str, Weight] = field(default_factory=dict)
 
-    def add(self, code: str, entry: str | None = None, detail: str = "") -> None:
+    def check(self, name: str, entry: str | None = None, detail: str = "") -> None:
+        """What a check has found; nothing where the fund ignores it."""
+        check = CHECKS[name]
+        severity = self.policy.get(name, check.default)
+        if severity != "ignore":
+            self.add(check.code, entry, detail, severity)
+
+    def add(
+        self,
+        code: str,
+        entry: str | None = None,
+        detail: str = "",
+        severity: Weight | None = None,
+    ) -> None:
         if (code, entry, detail) in self._kept:
             return
+        if self._severities.get(code) != "reject":  # of two checks with one code the stricter counts
+            self._severities[code] = severity or CODES[code]
         self._counts[code] = self._counts.get(code, 0) + 1
         if self._counts[code] <= FINDINGS_PER_CODE:
             self._kept.append((code, entry, detail))
 
     @property
     def rejected(self) -> bool:
-        return any(CODES[code] == "reject" for code in self._counts)
+        return "reject" in self._severities.values()
 
     def findings(self) -> tuple[Finding, ...]:
         return tuple(self._finished())
@@ -181,9 +258,13 @@ class Collector:
         last = {code: index for index, (code, _, _) in enumerate(self._kept)}
         for index, (code, entry, detail) in enumerate(self._kept):
             more = self._counts[code] - FINDINGS_PER_CODE if index == last[code] else 0
-            yield make_finding(code, entry, detail, max(more, 0))
+            yield make_finding(code, entry, detail, max(more, 0), self._severities[code])
 
     def inspection(self, entries: tuple[Entry, ...]) -> Inspection:
-        """The verdict is the worst severity found."""
-        verdict: Verdict = "reject" if self.rejected else "warn" if self._counts else "accept"
-        return Inspection(verdict, self.findings(), entries)
+        return inspection_of(self.findings(), entries)
+
+
+def inspection_of(findings: tuple[Finding, ...], entries: tuple[Entry, ...]) -> Inspection:
+    """The verdict is the worst severity found."""
+    weights = {finding.severity for finding in findings}
+    return Inspection("reject" if "reject" in weights else "warn" if weights else "accept", findings, entries)

@@ -50,7 +50,8 @@ def fault(name: str) -> str | None:
 
     Spelled both as it came and composed: "<" with U+0338 composes to the harmless ≮.
     """
-    return _fault(name) or _fault(composed(name))
+    spellings = dict.fromkeys([name, composed(name)])
+    return next((found for one in spellings if (found := _fault(one))), None)
 
 
 def _fault(name: str) -> str | None:
@@ -58,7 +59,7 @@ def _fault(name: str) -> str | None:
         return "名前が空です"
     if name.startswith("/"):
         return "絶対パスです"
-    if any(_is_invisible(c) for c in name):
+    if not name.isprintable() and any(_is_invisible(c) for c in name):  # printable is never invisible
         return "制御文字や見えない文字があります"
     bad = sorted(FORBIDDEN.intersection(name))
     if bad:
@@ -72,7 +73,8 @@ def _fault(name: str) -> str | None:
 
 
 def _is_invisible(char: str) -> bool:
-    return unicodedata.category(char) in _INVISIBLE or ord(char) & 0xFFFE == 0xFFFE
+    is_no_character = ord(char) & 0xFFFE == 0xFFFE or "\ufdd0" <= char <= "\ufdef"
+    return is_no_character or unicodedata.category(char) in _INVISIBLE
 
 
 def _part_fault(part: str) -> str | None:

@@ -33,8 +33,11 @@ FLAG_MASKED = 0x2000
 
 METHOD_AES = 99
 MAX_COMMENT = 1024
-_TAIL = END.size + 0xFFFF  # an end record with the longest comment the format knows
+MAX_UNKNOWN = 1024  # bytes of extra fields in one header that say nothing here; real ones have time stamps and owners
+TAIL = END.size + 0xFFFF  # an end record with the longest comment the format knows
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
+_KNOWN_EXTRAS = (zip_extras.ZIP64_ID, zip_extras.AES_ID, zip_extras.UNICODE_PATH_ID)
+_NOT_IN_TEXT = frozenset([*range(0x20), 0x7F, *b"<"]) - frozenset(b"\t\n\r")
 
 
 class Unreadable(Exception):
@@ -120,15 +123,15 @@ def _find_end(stream: Readable, total: int, found: Collector) -> _End:
     head = read_exactly(stream, 0, 4)
     if head in (DESCRIPTOR_SIGNATURE, b"PK00"):
         raise _fail(found, "SPLIT", "分割の先頭ファイルです")
-    tail_start = max(0, total - _TAIL)
+    tail_start = max(0, total - TAIL)
     tail = read_exactly(stream, tail_start, total - tail_start)
-    ends = _exact_ends(tail)
+    ends = exact_ends(tail)
     if not ends:
         raise _without_end(head, tail, found)
     position = ends[-1]
     _, disk, directory_disk, on_disk, count, size, offset, comment_size = END.unpack_from(tail, position)
     comment = tail[position + END.size :]
-    if len(ends) > 1 or comment_size > MAX_COMMENT or b"PK" in comment:
+    if len(ends) > 1 or _hides_data(comment):
         found.add("EXTRA_BYTES", None, "コメントの中にデータがあります")
     end = _End(tail_start + position, (disk, directory_disk), (on_disk, count), size, offset)
     end = _widened(stream, end, found)
@@ -141,7 +144,7 @@ def _find_end(stream: Readable, total: int, found: Collector) -> _End:
     return end
 
 
-def _exact_ends(tail: bytes) -> list[int]:
+def exact_ends(tail: bytes) -> list[int]:
     """Where an end record lies whose comment reaches exactly to the end of the file."""
     ends = []
     position = tail.find(END_SIGNATURE)
@@ -219,14 +222,29 @@ def _parse_directory(directory: bytes, count: int, found: Collector) -> list[Rec
         if position > len(directory):
             raise _fail(found, "DAMAGED", "一覧が途中で切れています")
         record = _record(fields, directory[name_at:extra_at], directory[extra_at:comment_at], register, found)
-        if comment_size > MAX_COMMENT or b"PK" in directory[comment_at:position]:
+        if _hides_data(directory[comment_at:position]):
             found.add("EXTRA_BYTES", record.name, "コメントの中にデータがあります")
+        _check_extra(record, extra_size, record.extras, found)
         records.append(record)
     if directory.startswith(CENTRAL_SIGNATURE, position):
         raise _fail(found, "HEADER_MISMATCH", "項目数が一致しません")
     if position != len(directory):
         raise _fail(found, "EXTRA_BYTES", "一覧の後ろに別のデータがあります")
     return records
+
+
+def _hides_data(comment: bytes) -> bool:
+    """Whether a comment may be more than a text: an archive, or a script for those who open the file as another kind.
+
+    In CP932 no second byte of a letter is one of these.
+    """
+    return len(comment) > MAX_COMMENT or b"PK" in comment or not _NOT_IN_TEXT.isdisjoint(comment)
+
+
+def _check_extra(record: Record, size: int, extras: dict[int, bytes], found: Collector) -> None:
+    known = sum(4 + len(extras[number]) for number in _KNOWN_EXTRAS if number in extras)
+    if size - known > MAX_UNKNOWN:
+        found.add("EXTRA_BYTES", record.name, "追加情報の中にデータがあります")
 
 
 def _record(
@@ -288,6 +306,7 @@ def _check_local(stream: Readable, record: Record, limit: int, found: Collector)
         found.add("OVERLAP", record.name)
         return
     extras, problem = zip_extras.parse(rest[name_size:])
+    _check_extra(record, extra_size, extras, found)
     if rest[:name_size] != record.raw_name:
         problem = "名前が一覧と違います"
     elif (flags, method) != (record.flags, record.method):

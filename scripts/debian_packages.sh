@@ -28,12 +28,14 @@ needs busybox busybox
 needs ip iproute2
 program /usr/sbin/nft nftables
 program /usr/sbin/dnsmasq dnsmasq-base
+program /usr/sbin/clamd clamav-daemon
 library() { # of /usr/lib, Debian package
-    compgen -G "/usr/lib/*/$1.so.0" >/dev/null || missing+=("$2")
+    compgen -G "/usr/lib/*/$1.so.*" >/dev/null || missing+=("$2")
 }
 library libpango-1.0 libpango-1.0-0
 library libpangoft2-1.0 libpangoft2-1.0-0
 library libharfbuzz-subset libharfbuzz-subset0
+library libarchive libarchive13
 compgen -G '/usr/share/fonts/*/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk)
 compgen -G '/usr/share/fonts/opentype/ipaexfont-mincho/ipaexm.ttf' >/dev/null || missing+=(fonts-ipaexfont)
 compgen -G '/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf' >/dev/null || missing+=(fonts-dejavu-core)

@@ -11,6 +11,7 @@ from flask import Flask
 from app import create_app
 from database import db
 from exchange import installation
+from tests.clamd import clamd  # noqa: F401 — a fixture
 from tests.exchange.vpn_server import server  # noqa: F401 — a fixture
 from tests.people import Browser, Cast
 from tests.wine import machine, pc  # noqa: F401 — fixtures

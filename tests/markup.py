@@ -16,9 +16,9 @@ SILENT = {"script", "style", "title", "code", "pre", "template"}
 KNOWN_WORDS = {
     *("PC", "VPN", "ZIP", "Zip", "zip", "PDF", "pdf", "CSV", "csv", "xlsx", "ID", "KB", "MB", "GB", "AES", "SHA"),
     *("CapsLock", "Ctrl", "Windows", "Deflate", "ZipCrypto", "ABC", "XYZ", "QRS", "UVW", "todoke", "kikinKiku"),
-    *("VPN_NETWORKS", "STAFF_NETWORKS", "QR", "Google", "Microsoft", "Authenticator"),
+    *("VPN_NETWORKS", "STAFF_NETWORKS", "CLAMD", "clamd", "QR", "Google", "Microsoft", "Authenticator"),
     *("Chrome", "Edge", "SmartScreen", "SoftEther", "HTTPS", "TLS", "TCP", "DNS", "IP", "URL", "JIS", "WCAG", "AA"),
-    *("Cookie", "JavaScript", "Excel", "Mac", "OS", "Defender", "Chromium"),
+    *("Cookie", "JavaScript", "Excel", "Word", "Mac", "OS", "Defender", "Chromium", "ClamAV"),
     *("XXXXXX", "txt", "USB"),  # 確認コード(XXXXXX).txt, and how it gets to another PC
     *("exe", "setup", "AB", "XY"),  # setup.….exe; what the download counter shows of ABC商事 and XYZ工業
 }

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 import work
 from database import utc_now
-from exchange import archives, inspections, jobs, postman, sessions, statements, transfers, vault
+from exchange import archives, arrivals, inspections, jobs, postman, sessions, statements, transfers, vault
 from exchange.actors import Actor, system
 from models import FILING, STATEMENT, DocumentKind, Membership, Office, Transfer
 
@@ -79,9 +79,9 @@ def received(data: bytes) -> vault.Receiving:
 def uploads(actor: Actor, data: bytes, name: str = "届書.zip", token: str = "", **more: Any) -> Transfer:
     """A filing of the actor's office, not yet inspected."""
     kind = DocumentKind.named(FILING, "acquisition")
-    slip = transfers.Slip(kind, name, "2026-11", "", token or utc_now().isoformat())
+    slip = arrivals.Slip(kind, name, "2026-11", "", token or utc_now().isoformat())
     with received(data) as receiving:
-        return transfers.upload(actor, receiving, slip, **more)
+        return arrivals.upload(actor, receiving, slip, **more)
 
 
 def inspect(transfer: Transfer) -> Transfer:
@@ -115,7 +115,7 @@ def statement(cast: Cast, state: str = "uploaded", by: str = "kiku") -> Transfer
     with packing.open("決定通知書.pdf") as entry:
         entry.write(b"%PDF-1.7\n%%EOF\n")
     kind = DocumentKind.named(STATEMENT, "decision")
-    slip = transfers.Slip(kind, "決定通知書.zip", "", "", utc_now().isoformat())
+    slip = arrivals.Slip(kind, "決定通知書.zip", "", "", utc_now().isoformat())
     transfer = inspect(statements.prepare(getattr(cast, by), packing, slip))
     for step in {"uploaded": (), "approved": ("approve",), "delivered": ("approve", "deliver")}[state]:
         getattr(transfers, step)(cast.kiku, transfer)

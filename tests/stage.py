@@ -67,6 +67,7 @@ DOCUMENTS = {
     "files.move/delivery": "filing approved",
     "files.move/recall": "filing delivered",
     "inbox.detail": "filing delivered",
+    **dict.fromkeys(("inbox.inspection", "inbox.rescan"), "filing delivered"),
     "inbox.move/opening": "filing delivered",
     "inbox.move/completion": "filing received",
     "inbox.reject": "filing received",

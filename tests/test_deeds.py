@@ -41,7 +41,8 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "bytes": (0, 1234567),
     "sha256": ("0" * 64,),
     "replaces": ("", "20261123-7654321"),
-    "verdict": ("accept", "warn", "reject"),
+    "verdict": (*deeds.VERDICTS,),
+    "scan": ("", "ClamAV 1.4.6　定義ファイル 2026/11/20"),
     "codes": ([], ["WRONG_PASSWORD"]),
     "cause": ("office", "account"),
     "reason": ("生年月日が違います",),
@@ -72,7 +73,7 @@ SPECIAL = {
     "office.devices_changed": {"before": (3,), "after": (4,)},
 }
 ENGLISH = re.compile(r"[A-Za-z_]{3,}")
-MEANT = {"abcJun", "abcTaro", "ABC", "ZIP", "ZipCrypto", "VPN"}
+MEANT = {"abcJun", "abcTaro", "ABC", "ZIP", "ZipCrypto", "VPN", "ClamAV"}
 
 
 def shapes(action: str) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What an operator can set, run or make is written down, and what is written down exists."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -64,3 +65,12 @@ def command_names(group: click.Group, prefix: str = "") -> set[str]:
         elif prefix or name not in FLASKS_OWN:
             names.add(f"{prefix}{name}")
     return names
+
+
+def test_every_vendored_file_is_the_one_that_was_published() -> None:
+    folder = ROOT / "static" / "vendor"
+    told = dict(
+        re.findall(r"^  (?:file|licence) +(\S+) .*\n +sha256 ([0-9a-f]{64})$", (folder / "README").read_text(), re.M)
+    )
+    found = {path for path in folder.rglob("*") if path.is_file() and path.name != "README"}
+    assert {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found} == told

@@ -3,6 +3,7 @@
 64 MB by default, 1 GB with TODOKE_SOAK=1.
 """
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -20,11 +21,13 @@ import pytest
 from exchange import archives
 from tests.browser import site as sites
 from tests.browser.site import Site
+from tests.exchange.judges import children
 from tests.people import LOGIN_IDS
 
 MB = 2**20
 SIZE = (1024 if os.environ.get("TODOKE_SOAK") else 64) * MB
 ALLOWED = 64 * MB  # over what the server takes when idle
+JUDGE = 96 * MB  # a process that judges, all of it
 PIECE = 64 * 1024
 MARKER = b"<<hisomeru-meibo:" + os.urandom(12).hex().encode() + b">>"
 # Doesn't shrink, and has the marker in every piece, so that any piece left in clear is found.
@@ -86,14 +89,15 @@ class Visitor:
         assert found, f"no field {name} on this page"
         return found[1]
 
-    def waits_for(self, path: str, words: str) -> None:
+    def waits_for(self, path: str, words: str, meanwhile: Callable[[], object]) -> None:
         """Asks again until a page says it; what paces the questions is the wait for the server's end."""
         until = time.monotonic() + PATIENCE
         ends = select.poll()
         ends.register(self.site.pidfd, select.POLLIN)
         while self.get(path) and words not in self.page:
             assert time.monotonic() < until, f"{path} does not say {words}"
-            assert not ends.poll(200), self.site.log()[-3000:]
+            assert not ends.poll(100), self.site.log()[-3000:]
+            meanwhile()
 
     def _follow(self, method: str, path: str, body: object = None, headers: dict | None = None, size: int = 0) -> str:
         answer = self._ask(method, path, body, headers, size)
@@ -122,31 +126,42 @@ class Visitor:
 
 @dataclass
 class Watch:
-    """The server's memory and folders while something is going on."""
+    """The memory and folders of the server, and of the processes that judge for it, while something is going on."""
 
     site: Site
     found: list[str] = field(default_factory=list)
+    judges: int = 0  # bytes that one of them took at its worst, all of its program included
 
     def __post_init__(self) -> None:
-        self.idle = self._memory("VmRSS")
+        self.idle = self._memory("VmRSS", self.site.pid)
         Path(f"/proc/{self.site.pid}/clear_refs").write_text("5")  # VmHWM begins anew
 
     def peak(self) -> int:
         """Bytes over idle at the worst moment so far."""
-        return self._memory("VmHWM") - self.idle
+        return self._memory("VmHWM", self.site.pid) - self.idle
+
+    def looks_at_judges(self) -> None:
+        rooms = children(self.site.pid)
+        for process in [*rooms, *(judge for one in rooms for judge in children(one))]:
+            with contextlib.suppress(OSError, TypeError):  # it has ended
+                self.judges = max(self.judges, self._memory("VmHWM", process))
+                self._looks_for_nameless(process)
 
     def looks_for(self, *secrets: bytes) -> None:
         """Notes every file in the site's folder, TMPDIR included, that holds one of them; and files without a name."""
         for path in self.site.folder.rglob("*"):
             if path.is_file() and any(_holds(path, secret) for secret in secrets):
                 self.found.append(str(path))
-        for link in Path(f"/proc/{self.site.pid}/fd").iterdir():
+        self._looks_for_nameless(self.site.pid)
+
+    def _looks_for_nameless(self, process: int) -> None:
+        for link in Path(f"/proc/{process}/fd").iterdir():
             target = os.readlink(link) if link.is_symlink() else ""
             if target.startswith("/") and target.endswith("(deleted)"):
                 self.found.append(target)
 
-    def _memory(self, what: str) -> int:
-        status = Path(f"/proc/{self.site.pid}/status").read_text()
+    def _memory(self, what: str, process: int) -> int:
+        status = Path(f"/proc/{process}/status").read_text()
         return int(re.search(rf"{what}:\s+(\d+) kB", status)[1]) * 1024
 
 
@@ -217,7 +232,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Path:
     """A password ZIP whose only entry is not shrunk: what is left in clear of it could be read."""
     path = tmp_path_factory.mktemp("sender") / "大きな届書.zip"
     password = site.office(LOGIN_IDS["taro"])["archive_password"]
-    with path.open("wb") as out, archives.Packer(out, password, level=0) as packer, packer.open("明細.csv") as entry:
+    with path.open("wb") as out, archives.Packer(out, password, level=0) as packer, packer.open("明細.dat") as entry:
         for piece in plaintext():
             entry.write(piece)
     return path
@@ -253,7 +268,7 @@ def test_a_large_filing_passes_in_constant_memory_and_never_in_clear(
     sent = looking_half_way(pieces_of(archive), watch, secrets, size)
     page = taro.uploads("/files/upload", {"kind": "acquisition"}, archive.name, size, sent)
     record_property("upload, MB over idle", round(watch.peak() / MB, 1))
-    taro.waits_for(page, "検査済")
+    taro.waits_for(page, "検査済", watch.looks_at_judges)
     record_property("with its inspection, MB over idle", round(watch.peak() / MB, 1))
     watch.looks_for(*secrets)
     taro.sends(f"{page}/approved-delivery", {})
@@ -268,10 +283,12 @@ def test_a_large_filing_passes_in_constant_memory_and_never_in_clear(
     assert entry.digest() == _digest(plaintext())
     watch.looks_for(*secrets)
     record_property("with the downloads, MB over idle", round(watch.peak() / MB, 1))
+    record_property("its judge, MB", round(watch.judges / MB, 1))
     record_property("size of the file, MB", SIZE // MB)
     record_property("idle, MB", round(watch.idle / MB, 1))
     assert watch.found == []
     assert watch.peak() <= ALLOWED
+    assert 0 < watch.judges <= JUDGE
 
 
 def test_a_large_statement_is_packed_in_constant_memory_and_never_in_clear(
@@ -283,8 +300,8 @@ def test_a_large_statement_is_packed_in_constant_memory_and_never_in_clear(
     watch = Watch(site)
 
     sent = looking_half_way(plaintext(), watch, (MARKER,), SIZE)
-    page = kiku.uploads(form, {"kind": "decision"}, "明細.csv", SIZE, sent)
-    kiku.waits_for(page, "検査済")
+    page = kiku.uploads(form, {"kind": "decision"}, "明細.dat", SIZE, sent)
+    kiku.waits_for(page, "検査済", watch.looks_at_judges)
     kiku.sends(f"{page}/approved-delivery", {})
     watch.looks_for(MARKER)
     uid = page.rpartition("/")[2]
@@ -295,6 +312,7 @@ def test_a_large_statement_is_packed_in_constant_memory_and_never_in_clear(
     record_property("packing, inspection and download, MB over idle", round(watch.peak() / MB, 1))
     assert watch.found == []
     assert watch.peak() <= ALLOWED
+    assert 0 < watch.judges <= JUDGE
 
 
 def _digest(pieces: Iterator[bytes]) -> bytes:

@@ -16,8 +16,9 @@ import pytest
 
 from app import create_app
 from database import db
+from exchange import jobs
 from exchange.errors import NotConfigured
-from models import Job, Mail, Transfer
+from models import Mail, Transfer
 from tests.people import Cast, aes_zip, uploads
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,7 +128,7 @@ def test_the_worker_inspects_and_mails_and_stops_when_told(instance: Path, cast:
         process.terminate()
         assert process.wait(15) == 0
     assert Transfer.get_by_id(transfer.id).inspection.state == "passed"
-    assert Job.late(transfer.uploaded_at) == 0
+    assert jobs.late(transfer.uploaded_at) == 0
 
 
 def waits_for(process: subprocess.Popen, is_so: Callable[[], bool], seconds: float = 30) -> bool:

@@ -12,7 +12,7 @@ from wtforms.validators import ValidationError
 
 from blueprints import answers, confirming, fields, guards, paging, uploads
 from database import utc_now
-from exchange import calendar, documents, normalise, permissions
+from exchange import calendar, documents, normalise, permissions, scans
 from exchange.errors import Refused
 from models import Office
 from papers import Document
@@ -74,6 +74,7 @@ def index() -> ResponseReturnValue:
         withdrawn=list(documents.withdrawn()),
         counts=documents.counts(offered),
         title_of=documents.title,
+        is_found=scans.is_found,
     )
 
 
@@ -125,6 +126,7 @@ def detail(uid: str) -> ResponseReturnValue:
         "admin/document_detail.html",
         document=document,
         is_current=documents.is_current(document),
+        is_found=scans.is_found(document),
         editions=documents.editions(document),
         chosen=[] if document.is_for_all else list(documents.audience(document)),
         pager=paging.page_of(missing if state else fetches, totals[state]),

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from blueprints import answers, fields, guards, moves, paging
-from exchange import archives, permissions, pickups, transfers
+from exchange import archives, permissions, pickups, rescans, transfers
 from models import FILING, Transfer
 
 bp = Blueprint("inbox", __name__, url_prefix="/admin/inbox")
@@ -23,6 +23,20 @@ def index() -> ResponseReturnValue:
 @bp.get("/<uid>")
 def detail(uid: str) -> ResponseReturnValue:
     return _page(guards.transfer_or_404(uid, FILING), RejectForm())
+
+
+@bp.get("/<uid>/inspection")
+def inspection(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, FILING)
+    is_sealed = transfer.state not in transfers.OPENED
+    return answers.inspection_alone(transfer, "inbox", is_sealed=is_sealed, show_entries=False)
+
+
+@bp.post("/<uid>/rescan")
+def rescan(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, FILING)
+    rescans.ask_rescan(current_user.actor, transfer)
+    return answers.rescan_asked(transfer, "inbox")
 
 
 @bp.post("/<uid>/<any('opening', 'completion'):noun>")
@@ -48,7 +62,7 @@ def reject(uid: str) -> ResponseReturnValue:
 def download(uid: str) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid, FILING)
     pieces = pickups.copy(current_user.actor, transfer)
-    return answers.download(pieces, transfer.file_name, transfer.size, f"transfer-{transfer.receipt_number}.zip")
+    return answers.whole(pieces, transfer)
 
 
 @bp.post("/<uid>/entries/<int:number>")
@@ -70,13 +84,14 @@ def _page(transfer: Transfer, reject_form: RejectForm) -> str:
     ]
     return render_template(
         "admin/inbox_detail.html",
-        transfer=transfer,
-        inspection=transfer.inspection,
+        **answers.inspection(transfer, "inbox"),
         entries=entries,
         is_opened=is_opened,
         reject_question=moves.question("reject", transfer, to=transfer.office.name),
         timeline=answers.timeline(transfer, current_user.member),
         next_moves=moves.buttons(current_user.actor, current_user.held, transfer, base, to=transfer.office.name),
-        may_download=is_opened and current_user.may("receive"),
+        is_sealed=not is_opened,
+        may_download=pickups.may_copy(current_user.actor, transfer, current_user.held),
+        may_open=pickups.may_open(current_user.actor, transfer, current_user.held),
         reject_form=reject_form,
     )

@@ -7,7 +7,7 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import HiddenField
 
 from blueprints import confirming, fields, guards, uploads
-from exchange import installer_making, installers, kits, permissions
+from exchange import installer_making, installers, kits, permissions, scans
 from exchange.errors import Refused
 from models import Device, Office
 
@@ -87,6 +87,7 @@ def _page(office: Office, refused: Device | None = None, form: InstallerForm | N
         forms={one.device.slot: _form(one, form) for one in slots},
         progress=installer_making.progress(office),
         missing=kits.why_not(),
+        is_found=scans.is_found,
         is_alone=refused is not None,
         is_fresh=confirming.is_fresh(),
         max_bytes=installers.LARGEST,

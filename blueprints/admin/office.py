@@ -75,7 +75,7 @@ def test_archive() -> ResponseReturnValue:
     form = OfficeForm()
     if not form.validate():
         return _office_page(form), 422
-    data = archives.test_archive(form.archive_password.data)
+    data = archives.proof_archive(form.archive_password.data)
     response: Response = answers.download(iter([data]), "お試し.zip", len(data), "test.zip")
     return response
 

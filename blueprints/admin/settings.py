@@ -16,6 +16,12 @@ from exchange.settings import DECLARED, Declared
 
 bp = Blueprint("settings", __name__, url_prefix="/admin/settings")
 
+MANY_CHOICES = 3  # settings
+LEADS = {  # over a group as a whole
+    settings.INSPECTION: "届書のアップロードと帳票の作成のときの検査です。"
+    "変更は、次に検査するファイルから当てはまります。壊れたZIPやウイルスの見つかったZIPは、どの設定でも受け付けません。",
+}
+
 
 class SettingsForm(fields.Form):
     """A field for each setting, and beside it as was_<key> the value that the page showed, in JSON."""
@@ -122,11 +128,20 @@ def _answer(asked: list[str], changed: list[str]) -> tuple[str, str]:
 
 def _page(form: SettingsForm) -> str:
     groups = groupby(DECLARED, lambda key: DECLARED[key].group)
-    return render_template(
-        "admin/settings.html",
-        form=form,
-        groups=[(group, [(key, DECLARED[key], _support(DECLARED[key])) for key in keys]) for group, keys in groups],
-    )
+    shown = [(name, LEADS.get(name), _runs(list(keys))) for name, keys in groups]
+    return render_template("admin/settings.html", form=form, groups=shown)
+
+
+def _runs(keys: list[str]) -> list[tuple[bool, list[tuple[str, Declared, str]]]]:
+    """The settings of a group in order: (whether as rows of one table, their keys with words). Many choices that
+    follow each other are a table, since one under the other nobody sees what was decided.
+    """
+    runs = [list(run) for _, run in groupby(keys, lambda key: bool(DECLARED[key].choices))]
+    return [(bool(DECLARED[run[0]].choices) and len(run) >= MANY_CHOICES, [_shown(key) for key in run]) for run in runs]
+
+
+def _shown(key: str) -> tuple[str, Declared, str]:
+    return key, DECLARED[key], _support(DECLARED[key])
 
 
 def _support(declared: Declared) -> str:

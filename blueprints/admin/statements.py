@@ -8,7 +8,7 @@ from wtforms import StringField
 from wtforms.validators import Length
 
 from blueprints import answers, fields, guards, moves, paging, uploads
-from exchange import normalise, permissions, pickups, settings, statements
+from exchange import normalise, permissions, pickups, rescans, settings, statements
 from models import STATEMENT, Office, Transfer
 
 bp = Blueprint("statements", __name__, url_prefix="/admin/statements")
@@ -81,13 +81,20 @@ def detail(uid: str) -> ResponseReturnValue:
         readers=[moment for moment in timeline if moment["is_pickup"]],
         next_moves=_buttons(transfer),
         window_ends_at=pickups.window_ends_at(transfer),
-        may_download=current_user.may("prepare"),
+        may_download=pickups.may_copy(current_user.actor, transfer, current_user.held),
     )
 
 
 @bp.get("/<uid>/inspection")
 def inspection(uid: str) -> ResponseReturnValue:
     return answers.inspection_alone(guards.transfer_or_404(uid, STATEMENT), "statements")
+
+
+@bp.post("/<uid>/rescan")
+def rescan(uid: str) -> ResponseReturnValue:
+    transfer = guards.transfer_or_404(uid, STATEMENT)
+    rescans.ask_rescan(current_user.actor, transfer)
+    return answers.rescan_asked(transfer, "statements")
 
 
 @bp.post("/<uid>/<any('approval', 'delivery', 'approved-delivery', 'cancellation', 'recall'):noun>")
@@ -102,7 +109,7 @@ def move(uid: str, noun: str) -> ResponseReturnValue:
 def download(uid: str) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid, STATEMENT)
     pieces = pickups.copy(current_user.actor, transfer)
-    return answers.download(pieces, transfer.file_name, transfer.size, f"transfer-{transfer.receipt_number}.zip")
+    return answers.whole(pieces, transfer)
 
 
 def _form_page(office: Office, form: StatementForm) -> str:

@@ -7,19 +7,21 @@ from flask.typing import ResponseReturnValue
 
 from blueprints import opening
 from database import utc_now
-from exchange import audit, calendar, clock, hours, kits, vpn, vpn_orders
-from models import Job, Mail
+from exchange import audit, calendar, clock, hours, jobs, kits, scanner, vpn, vpn_orders, zip_ciphers
+from models import Mail
 
 bp = Blueprint("status", __name__, url_prefix="/admin/status")
 
 PATIENCE = timedelta(minutes=5)  # that mails and jobs may wait
 CHECKPOINT_PATIENCE = 2 * audit.CHECKPOINT_EVERY
+SIGNATURE_PATIENCE = timedelta(days=3)  # new ones come every day
 NETWORKS = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "STAFF_NETWORKS": "基金のネットワーク制限"}
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    rows = [*_networks(), _hours(), _vpn(), *_orders(), *_kits(), _mail(), _jobs(), _checkpoints(), _clock()]
+    pcs = [_vpn(), *_orders(), *_kits()]
+    rows = [*_networks(), _hours(), *pcs, _mail(), _jobs(), _scanner(), *_ciphers(), _checkpoints(), _clock()]
     return render_template("admin/status.html", rows=rows)
 
 
@@ -91,7 +93,7 @@ def _mail() -> dict[str, str]:
 
 
 def _jobs() -> dict[str, str]:
-    late = Job.late(utc_now() - PATIENCE)
+    late = jobs.late(utc_now() - PATIENCE)
     if late:
         return _row(
             "検査などの処理",
@@ -100,6 +102,37 @@ def _jobs() -> dict[str, str]:
             "flask worker が動いているか確認してください。",
         )
     return _row("検査などの処理", "正常", "ok", "")
+
+
+def _scanner() -> dict[str, str]:
+    """A demonstration needs no scanner; elsewhere a page must not look as if there were one."""
+    label = "ウイルス検査"
+    if not scanner.is_configured():
+        if current_app.config["IS_DEMO"]():
+            advice = "デモではこのままで構いません。サーバーで使うときは、設定 CLAMD に clamd の場所を書きます。"
+            return _row(label, "未設定", "warn", advice)
+        advice = "ファイルは「未検査」と表示されます。clamav-daemon を入れて、設定 CLAMD に場所を書いてください。"
+        return _row(label, "未設定", "error", advice)
+    health = scanner.health()
+    if not health.is_up:
+        advice = f"{health.problem}検査できなかったファイルは、つながると自動で検査し直します。"
+        return _row(label, "確認できません", "error", advice)
+    if health.signatures_at is None:
+        advice = "公式の定義ファイルがありません。freshclam が動いているか確認してください。"
+        return _row(label, f"動作中（{health.engine}、定義ファイルの日付は不明）", "warn", advice)
+    facts = f"{health.engine}、定義ファイル {calendar.japan(health.signatures_at):%Y/%m/%d}"
+    if health.signatures_at < utc_now() - SIGNATURE_PATIENCE:
+        advice = "定義ファイルが古いため、新しいウイルスを見つけられません。freshclam が動いているか確認してください。"
+        return _row(label, f"定義ファイルが古くなっています（{facts}）", "warn", advice)
+    return _row(label, f"正常（{facts}）", "ok", "")
+
+
+def _ciphers() -> list[dict[str, str]]:
+    """Nothing where nothing is missing."""
+    if zip_ciphers.is_fast():
+        return []
+    advice = "古い方式のZIPの検査が遅くなります。libarchive13 を入れてください。"
+    return [_row("ZIPの検査", "libarchive がありません", "warn", advice)]
 
 
 def _checkpoints() -> dict[str, str]:

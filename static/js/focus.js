@@ -16,7 +16,7 @@
     if (summary) { focusOn(summary); }
     return Boolean(summary);
   }
-  window.todoke = { focusOn: focusOn, focusOnErrors: focusOnErrors };
+  Object.assign(window.todoke, { focusOn: focusOn, focusOnErrors: focusOnErrors });
 
   function announce(words) {
     var live = document.getElementById("td-live");

@@ -1,8 +1,13 @@
 // Small things every page shares: the mark that scripts run, IME-safe Enter, confirmation of plain forms,
-// notices that stay until dismissed, the notice before the service closes, and the moment of printing.
+// notices that stay until dismissed, the notice before the service closes, the moment of printing, and window.todoke,
+// where scripts find each other.
 (function () {
   "use strict";
   document.documentElement.classList.add("td-js");
+
+  function commas(number) { return String(number).replace(/\B(?=(\d{3})+$)/g, ","); }
+  function isZip(file) { return /\.zip$/i.test(file.name); }
+  window.todoke = { commas: commas, isZip: isZip };
 
   // Enter that only ends an IME conversion must not send the form.
   document.addEventListener("keydown", function (event) {

@@ -1,5 +1,6 @@
-// Forms marked data-upload: a size check before anything is sent, a progress bar and a way to stop (drop.js: the drop area).
-// Without this script the same form is an ordinary multipart form. All words stand in the form's data-… attributes.
+// Forms marked data-upload: a size check before anything is sent, a progress bar and a way to stop (drop.js: the drop area;
+// pack.js: files that are made a ZIP of first). Without this script the same form is an ordinary multipart form. All words
+// stand in the form's data-… attributes.
 (function () {
   "use strict";
   if (!window.FormData || !window.DOMParser) { return; }
@@ -35,13 +36,21 @@
     return limit > 0 && total > limit;
   }
 
+  // What is wrong with the chosen files, in words. Those that are no ZIP yet are for pack.js to judge.
+  function fault(form) {
+    if (window.todoke.packing && window.todoke.packing.isFor(form)) { return window.todoke.packing.fault(form); }
+    return tooBig(form) ? words(form, "too-big") : "";
+  }
+
   function check(form) {
-    say(form, tooBig(form) ? words(form, "too-big") : "");
-    return !tooBig(form);
+    var found = fault(form);
+    say(form, found);
+    return !found;
   }
 
   function showRunning(form, isRunning) {
     part(form, "progress").hidden = !isRunning;
+    form.querySelector("progress").value = 0;
     form.setAttribute("aria-busy", isRunning ? "true" : "false");
     form.querySelectorAll("button[type=submit]").forEach(function (button) { button.disabled = isRunning; });
   }
@@ -56,6 +65,7 @@
   function replaceMain(answer) {
     document.querySelector("main").replaceWith(answer);
     if (window.htmx) { window.htmx.process(answer); }
+    document.dispatchEvent(new Event("todoke:main"));
   }
 
   function showRefusal(form, request) {
@@ -105,6 +115,8 @@
     showRunning(form, true);
     request.send(new FormData(form));
   }
+
+  window.todoke.upload = { say: say, showRunning: showRunning, part: part, fileField: fileField };
 
   // Going back from the shown answer needs the page of that address; a link to a part of the same page doesn't.
   window.addEventListener("popstate", function () { if (address() !== here) { window.location.reload(); } });

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, expect, sync_playwright
 
@@ -14,7 +15,8 @@ from tests.browser.chromium import PATIENCE, PROGRAM, flags
 from tests.browser.people import Clerk, OfficeUser
 from tests.browser.site import Site
 from tests.browser.watch import Watch
-from tests.people import LOGIN_IDS
+from tests.people import LOGIN_IDS, Cast
+from tests.people import Browser as Visit
 
 Open = Callable[..., BrowserContext]
 
@@ -86,5 +88,19 @@ def sits_down(opened: Open) -> Callable[..., OfficeUser | Clerk]:
         me = site.user(LOGIN_IDS[who]) if isinstance(who, str) else who
         kind = OfficeUser if me.get("contract_number") else Clerk
         return kind(opened(site, **more), me)
+
+    return sit
+
+
+@pytest.fixture
+def sits_in(app: Flask, cast: Cast, shared_site: Site, sits_down: Callable) -> Callable[..., OfficeUser | Clerk]:
+    """`sits_in("taro")`: a person of `cast` at the site, already logged in."""
+    shared_site.made.update(cast.made)
+
+    def sit(name: str, **more: Any) -> OfficeUser | Clerk:
+        person = sits_down(shared_site, name, **more)
+        cookie = Visit(app, cast.member(name)).client.get_cookie("todoke")
+        person.context.add_cookies([{"name": "todoke", "value": cookie.value, "url": shared_site.base}])
+        return person
 
     return sit

@@ -16,6 +16,7 @@ from database import db, utc_now
 from exchange import pickups, sessions, transfers
 from exchange.actors import Actor
 from models import Device, Inspection, Job, LoginSession, Membership, Transfer, User
+from tests.browser.gallery_inspections import furnish_inspections
 from tests.browser.site import Site
 from tests.people import Browser, Cast, aes_zip, filing, inspect, run_jobs, statement, uploads
 
@@ -44,10 +45,10 @@ Furnish = Callable[[Cast], dict[str, str]]
 
 
 def furnish_busy(
-    folder: Path, made: dict[str, Any], work: Path, people: Furnish
+    folder: Path, made: dict[str, Any], work: Path, people: Furnish, clamd: str = ""
 ) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
     """Fill an installation by the verbs themselves: (name of a document or of a person's place → uid, cookies)."""
-    app, cast = create_app({"INSTANCE": folder, "TESTING": True}), Cast(made)
+    app, cast = create_app({"INSTANCE": folder, "TESTING": True, "CLAMD": clamd}), Cast(made)
     with db.connection_context():
         uids = {**_filings(cast, work), **_statements(cast), **people(cast)}
         for _ in range(MANY):
@@ -56,7 +57,7 @@ def furnish_busy(
             User.id == cast.member("hanako").user
         ).execute()
         run_jobs(app)
-        uids |= _inspections(cast)
+        uids |= _inspections(cast) | furnish_inspections(cast, work, clamd)
         names = ("taro", "jun", "hanako", "kiku", "ume", "dai", "momo", "aoi")
         cookies = {("busy", name): _cookie(app, Membership.by_uid(uids[name])) for name in names}
         cookies["busy", "late"] = _late(app, cast.member("jun"))
@@ -89,13 +90,6 @@ def _filings(cast: Cast, work: Path) -> dict[str, str]:
     inspect(uploads(cast.hanako, aes_zip(cast.archive_password), LONG_NAME, replaces=made["replaced filing"]))
     made["failed filing"] = inspect(uploads(cast.hanako, aes_zip("Wrong-Password-26")))
     made["warned filing"] = inspect(uploads(cast.hanako, _zipcrypto(work, cast.archive_password), "古い方式.zip"))
-    made["quarantined filing"] = filing(cast, "uploaded")
-    Inspection.update(
-        state="quarantined",
-        findings=[
-            {"code": "MALWARE", "message": "ウイルスの疑いがあるファイルが入っています。", "entry": "見積書.pdf"}
-        ],
-    ).where(Inspection.transfer == made["quarantined filing"]).execute()
     return {name: transfer.uid for name, transfer in made.items()}
 
 
@@ -222,6 +216,21 @@ def chosen_file(page: Page, _: Gallery) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": LONG_NAME, "mimeType": "application/zip", "buffer": b"PK"}
     )
+
+
+def files_to_pack(page: Page, _: Gallery) -> None:
+    page.goto("/files/upload")
+    names = [LONG_NAME.replace(".zip", ".pdf"), "空のファイル.csv"]
+    page.locator("input[type=file]").set_input_files(
+        [{"name": name, "mimeType": "", "buffer": content} for name, content in zip(names, (b"%PDF", b""), strict=True)]
+    )
+
+
+def wrong_archive_password(page: Page, gallery: Gallery) -> None:
+    files_to_pack(page, gallery)
+    page.locator("#pack-password").fill("まちがい")
+    page.get_by_role("button", name="アップロード").click()
+    page.get_by_text("圧縮パスワードが違います").wait_for()
 
 
 def some_ticked(page: Page, _: Gallery) -> None:

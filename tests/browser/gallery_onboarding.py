@@ -189,7 +189,9 @@ def _papers(cast: Cast) -> dict[str, Any]:
     at = utc_now().isoformat()
     scan = {"engine": "ClamAV 1.4.3", "signatures_at": at, "at": at, "verdict": "clean"}
     Document.update(scan=scan).where(Document.id == made["newer document"].id).execute()
-    Installer.update(scan=scan | {"verdict": "infected"}).where(Installer.id == made["installer 2"].id).execute()
+    Installer.update(scan=scan | {"verdict": "found", "found": ["Win.Test.Mihon-1"]}).where(
+        Installer.id == made["installer 2"].id
+    ).execute()
     _fetch(cast, ("VPNインストール手順書", "1台目用"))
     return made
 

@@ -2,6 +2,7 @@
 
 from tests.browser import gallery
 from tests.browser.gallery import press
+from tests.browser.screens_inspections import SCREENS as INSPECTIONS
 from tests.browser.screens_people import ABOUT_PEOPLE, Screen
 
 STRANGERS: dict[str, Screen] = {
@@ -57,6 +58,8 @@ OFFICE: dict[str, Screen] = {
     "filings-consultant": ("busy", "hanako", "/files/?state=approved"),
     "upload": ("busy", "hanako", "/files/upload"),
     "upload-chosen": ("busy", "hanako", gallery.chosen_file),
+    "upload-packing": ("busy", "hanako", gallery.files_to_pack),
+    "upload-packing-wrong": ("busy", "hanako", gallery.wrong_archive_password),
     "upload-error": ("busy", "hanako", press("/files/upload", "アップロード")),
     "upload-again": ("busy", "hanako", "/files/upload?replaces={filing returned}"),
     **{
@@ -64,7 +67,7 @@ OFFICE: dict[str, Screen] = {
         for name in (
             *("filing uploaded", "filing approved", "filing delivered", "filing received", "filing completed"),
             *("filing rejected", "filing returned", "filing cancelled", "replaced filing"),
-            *("waiting filing", "running filing", "failed filing", "warned filing", "quarantined filing"),
+            *("waiting filing", "running filing", "failed filing", "warned filing"),
         )
     },
     "filing-consultant": ("busy", "hanako", "/files/{filing uploaded}"),
@@ -111,4 +114,4 @@ FIRST_LOGIN: dict[str, Screen] = {
     "first-login-user-error": ("fresh", "jiro", gallery.second_page_refused),
     "first-login-done": ("fresh", "jiro", gallery.first_login_done),
 }
-SCREENS: dict[str, Screen] = {**STRANGERS, **ERRORS, **OFFICE, **FUND, **FIRST_LOGIN, **ABOUT_PEOPLE}
+SCREENS: dict[str, Screen] = {**STRANGERS, **ERRORS, **OFFICE, **FUND, **INSPECTIONS, **FIRST_LOGIN, **ABOUT_PEOPLE}

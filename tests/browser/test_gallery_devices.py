@@ -19,7 +19,7 @@ from tests.browser.screens_devices import SCREENS as ALL
 from tests.browser.test_screens import AXE, Seen, looked_at, sheets, visited
 from tests.processes import some
 
-SCREENS = some(ALL, 6)
+SCREENS = some(ALL, 9)
 
 
 @pytest.fixture(scope="module")

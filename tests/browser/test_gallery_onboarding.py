@@ -17,7 +17,7 @@ from tests.browser.screens_onboarding import ONBOARDING
 from tests.browser.test_screens import AXE, Seen, looked_at, visited
 from tests.processes import some
 
-SCREENS = some(ONBOARDING, 5)
+SCREENS = some(ONBOARDING, 8)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def test_an_office_logs_in_uploads_and_delivers_without_a_mouse(
     taro.sees_heading("届書のアップロード")
     hands.reaches("種類")
     taro.page.keyboard.press("ArrowDown")
-    hands.reaches("パスワード付きZIP")
+    hands.reaches("送るファイル")
     file = tmp_path / "届書.zip"
     file.write_bytes(aes_zip(taro.archive_password))
     taro.page.locator("input:focus").set_input_files(file)  # the dialog that Enter opens is the system's own

@@ -15,6 +15,7 @@ from playwright.sync_api import Page
 
 from database import db
 from models import Office
+from tests import clamd
 from tests.browser import gallery as rooms
 from tests.browser import site as sites
 from tests.browser.gallery import Gallery
@@ -24,7 +25,7 @@ from tests.browser.screens_people import Screen
 from tests.browser.watch import Watch
 from tests.processes import some
 
-LOOKED_AT = some(SCREENS, 4)
+LOOKED_AT = some(SCREENS, 7)
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 
@@ -45,13 +46,14 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> I
     folder = tmp_path_factory.mktemp("gallery")
     quiet = {"TODOKE_RUN_JOBS": "false", "TODOKE_MAX_FILE_BYTES": "1000000"}
     with ExitStack() as running:
-        busy = running.enter_context(sites.running(folder / "busy", **quiet))
+        scanner = running.enter_context(clamd.running(folder / "clamd")) if Path(clamd.PROGRAM).exists() else ""
+        busy = running.enter_context(sites.running(folder / "busy", **quiet, TODOKE_CLAMD=scanner))
         fresh = running.enter_context(sites.running(folder / "fresh", **quiet))
         bare = running.enter_context(sites.running(folder / "bare", is_demo=False, **quiet))
         gallery = Gallery(busy, fresh, bare)
         gallery.cookies |= rooms.furnish_fresh(fresh.instance, fresh.made)
         # Last, so that the rules in this process stay on the installation that steps may still change.
-        gallery.uids, cookies = rooms.furnish_busy(busy.instance, busy.made, folder, furnish_people)
+        gallery.uids, cookies = rooms.furnish_busy(busy.instance, busy.made, folder, furnish_people, scanner)
         gallery.cookies |= cookies
         with db.connection_context():
             gallery.uids["abc"] = Office.get(Office.office_number == "00101").uid

@@ -1,14 +1,19 @@
-"""Archives to judge, each with its verdict written by hand; never made by exchange/archives.py."""
+"""Archives to judge, each with its verdict written by hand; never made by exchange/archives.py.
+
+Here are the containers; what the files hold is in archive_corpus_contents and archive_corpus_clean.
+"""
 
 import bz2
 import struct
 import unicodedata
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
+from tests.exchange.archive_corpus_cases import case, one, pair
+from tests.exchange.archive_corpus_clean import CLEAN_FILES
+from tests.exchange.archive_corpus_contents import CONTENTS
 from tests.exchange.archive_writer import (
     CSV,
     PASSWORD,
@@ -25,35 +30,6 @@ from tests.exchange.archive_writer import (
 
 # a wrong password with the same verifier under salt bytes(range(16)) and AES-256, found by trying
 AES_COLLISION = "Hazure-97664-Hiyoko"
-Names = tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class Case:
-    """names: what the entries must be called, where it matters."""
-
-    label: str
-    build: Callable[[], bytes]
-    verdict: str
-    codes: frozenset[str]
-    names: Names = None
-    password: str = PASSWORD
-
-
-def case(label: str, build: Callable[[], bytes], codes: str = "", names: Names = None, **more: str) -> Case:
-    """codes with a "!" in front only warn."""
-    verdict = "accept" if not codes else "warn" if all(code[0] == "!" for code in codes.split()) else "reject"
-    return Case(label, build, verdict, frozenset(code.lstrip("!") for code in codes.split()), names, **more)
-
-
-def one(label: str, codes: str = "", names: Names = None, /, **item: object) -> Case:
-    """An archive of a single entry."""
-    return case(label, partial(made, Item(**{"name": "届書.csv", **item})), codes, names)
-
-
-def pair(label: str, codes: str = "", /, **archive: object) -> Case:
-    """An archive of two good entries in a crooked container."""
-    return case(label, partial(made, Item("届書.csv"), Item("通知.pdf", PDF), **archive), codes)
 
 
 def folder(name: str) -> Item:
@@ -72,6 +48,27 @@ def zipcrypto_collision(check: int) -> str:
     header = zipcrypto(b"ELEVENBYTES" + bytes([check]), PASSWORD)
     candidates = (f"Hazure-{n}-Hiyoko" for n in count())
     return next(word for word in candidates if zipcrypto(header, word, is_decrypting=True)[-1] == check)
+
+
+def quoted_bomb(count: int) -> bytes:
+    """Each entry's deflate stream quotes the next one's header, so that all unpack the same last megabyte."""
+    kernel = deflated(bytes(2**20))
+    files, size = [], 2**20
+    body = made(Item("0.txt", bytes(2**20), "none", crc=0))[: 30 + len("0.txt") + len(kernel)]
+    for number in range(1, count):
+        files.append(body)
+        header, size = 30 + len(f"{number - 1}.txt"), size + 30 + len(f"{number - 1}.txt")
+        quote = struct.pack("<BHH", 0, header, header ^ 0xFFFF) + body
+        lie = Item(f"{number}.txt", b"", "none", packed=len(quote), size=size, stream=b"")
+        body = made(lie)[: 30 + len(lie.name)] + quote
+    files.append(body)
+    items = []
+    for number, file in enumerate(files):
+        name = f"{number}.txt"
+        size = 2**20 + sum(30 + len(f"{before}.txt") for before in range(number))
+        packed = len(file) - 30 - len(name)
+        items.append(Item(name, b"", "none", size=size, packed=packed, offset=len(body) - len(file), is_ghost=True))
+    return made(*items, prefix=body)
 
 
 NFD = unicodedata.normalize("NFD", "届書（ガ行）.csv")
@@ -112,6 +109,8 @@ CLEAN = [
     ),
     pair("a Zip64 end record", "", zip64="pair"),
     pair("a short comment", "", comment="2026年7月分".encode()),
+    pair("a comment in CP932 of two lines", "", comment="表ソ能\r\n\t髙橋".encode("cp932")),
+    one("an extra field of a kilobyte", "", extra=struct.pack("<2H", 0x4453, 1000) + bytes(1000)),
     case("a folder that is not encrypted", partial(made, folder("届書/"), Item("届書/a.csv")), "", ("届書/a.csv",)),
     case("Excel, PDF and CSV", partial(made, Item("給与.xlsx", XLSX), Item("通知.pdf", PDF), Item("一覧.csv"))),
     case(
@@ -127,7 +126,6 @@ CLEAN = [
         ("届書（ガ行）.csv", "__MACOSX/._届書（ガ行）.csv"),
     ),
     case("a thousand entries", partial(made, *(Item(f"{n}.txt", b"1", method=0) for n in range(1000)))),
-    one("an empty file", "!EMPTY_FILE", data=b""),
     one("a CSV that begins with MZ", "", data=b"MZ0001,MZ0002\r\n" * 30),
 ]
 
@@ -185,6 +183,13 @@ ENCRYPTION = [
     one("masked headers", "BAD_METHOD", flags=0x2001),
     *(one(f"method {method} in AES", "BAD_METHOD", method=method) for method in (1, 9, 12, 14, 93, 95, 98)),
     one("a bzip2 bomb", "BAD_METHOD RATIO", method=12, stream=bz2.compress(bytes(2**21)), size=2**21),
+    one(
+        "a bzip2 bomb of 1 GB",
+        "BAD_METHOD RATIO TOO_BIG",
+        method=12,
+        stream=bz2.compress(bytes(2**20)),
+        size=2**30,
+    ),
     one("a deflate bomb", "RATIO", data=bytes(20 * 2**20)),
     one("a ZipCrypto bomb", "RATIO ZIPCRYPTO", data=bytes(5 * 2**20), crypt="ZipCrypto"),
     case("many small bombs", partial(made, *(Item(f"{n}.txt", bytes(2**20)) for n in range(3))), "RATIO"),
@@ -204,6 +209,12 @@ GHOSTS = (Item(f"{n}.csv", is_ghost=True, offset=0) for n in range(50))
 CONTAINER = [
     case("a full overlap", partial(made, Item("a.csv"), *GHOSTS), "OVERLAP HEADER_MISMATCH"),
     case("a quoted overlap", partial(made, Item("a.csv", packed=300), Item("b.csv")), "OVERLAP"),
+    case("a bomb of quoted overlaps", partial(quoted_bomb, 250), "NOT_ENCRYPTED OVERLAP RATIO"),
+    case(
+        "a full overlap under one name",
+        partial(made, Item("a.csv"), *(Item("a.csv", is_ghost=True, offset=0) for _ in range(50))),
+        "OVERLAP DUPLICATE_NAME",
+    ),
     case("data that reach into the directory", partial(made, Item("a.csv", packed=2000)), "OVERLAP"),
     case("1,001 entries", partial(made, *(Item(f"{n}.txt", b"1", "none", 0) for n in range(1001))), "TOO_MANY"),
     one("another name in the local header", "HEADER_MISMATCH", local={"name": b"evil.exe"}),
@@ -239,6 +250,16 @@ CONTAINER = [
     pair("an archive in the comment", "EXTRA_BYTES", comment=WHOLE),
     pair("an empty end record in the comment", "EXTRA_BYTES", comment=EMPTY),
     one("an archive in the comment of an entry", "EXTRA_BYTES", comment=WHOLE),
+    pair("a script in the comment", "EXTRA_BYTES", comment=b"<script>alert(1)</script>"),
+    pair("a byte in the comment that no text has", "EXTRA_BYTES", comment=b"a\0b"),
+    one("a script in the comment of an entry", "EXTRA_BYTES", comment=b"<script>alert(1)</script>"),
+    one("a script in an extra field", "EXTRA_BYTES", extra=struct.pack("<2H", 0x4444, 60_000) + b"<script>" * 7500),
+    one(
+        "a script in many extra fields of the local header",
+        "EXTRA_BYTES",
+        extra=b"",
+        local_extra=(struct.pack("<2H", 0x4444, 400) + b"<script>" * 50) * 3,
+    ),
     pair("a directory said to lie too early", "EXTRA_BYTES", directory_offset=10),
     pair("a directory said to lie too late", "HEADER_MISMATCH", directory_offset=10_000),
     case("a truncated archive", lambda: WHOLE[:-30], "DAMAGED"),
@@ -310,15 +331,4 @@ NAMES = [
     case("a folder with content", partial(made, Item("a/", b"hidden", "none", 0), Item("b.csv")), "SPECIAL_ENTRY"),
 ]
 
-PROGRAMS = ["exe", "lnk", "js", "hta", "iso", "bat", "cmd", "scr", "vbs", "ps1", "msi", "com", "pif", "jar", "EXE"]
-CONTENT = [
-    *(one(f"a .{suffix}", "BAD_TYPE", name=f"届書.csv.{suffix}") for suffix in PROGRAMS),
-    one("a program named .csv", "BAD_TYPE", data=b"MZ\x90\0\3\0\0\0" + bytes(80)),
-    one("a Linux program named .csv", "BAD_TYPE", data=b"\x7fELF\2\1\1" + bytes(80)),
-    one("a ZIP in a ZIP", "NESTED", name="中.zip", data=XLSX),
-    one("a ZIP named .csv", "NESTED", data=XLSX),
-    one("a 7z named .pdf", "NESTED", name="a.pdf", data=b"7z\xbc\xaf\x27\x1c" + bytes(90)),
-    one("an LZH named .csv", "NESTED", data=b"\x21\x55-lh5-" + bytes(90)),
-]
-
-CASES = [*CLEAN, *ENCRYPTION, *CONTAINER, *NAMES, *CONTENT]
+CASES = [*CLEAN, *CLEAN_FILES, *ENCRYPTION, *CONTAINER, *NAMES, *CONTENTS]

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from pyzipper.zipfile_aes import AES, Counter
 
+from tests.exchange.workbook_writer import Number, Sheet, workbook
+
 PASSWORD = "Tsubame-2026-Hiyoko"
 CSV = "契約番号,氏名,生年月日\r\n".encode("cp932") + "12345,髙橋　一郎,19800401\r\n".encode("cp932") * 40
 PDF = b"%PDF-1.7\n" + b"".join(hashlib.sha512(bytes([n])).digest() for n in range(30)) + b"\n%%EOF\n"
-XLSX = b"PK\3\4" + b"\x14\0\6\0\x08\0" + hashlib.sha512(b"xlsx").digest() * 20
+XLSX = workbook(Sheet([["氏名", "掛金"], ["髙橋　一郎", Number("12000")]]))
 TIME, DATE = 0x6A00, 0x5A21
 AES_STRENGTH = {"AES-128": 1, "AES-192": 2, "AES-256": 3}
 

@@ -1,15 +1,21 @@
 """The inspection job: what it finds decides, it can be run again, and who waits is told."""
 
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from database import db
-from exchange import archives, inspections, settings, transfers, vault
+import work
+from database import db, utc_now
+from exchange import archives, inspections, jobs, scanner, settings, transfers, vault
 from exchange.actors import system
 from exchange.errors import Refused
 from models import AuditEntry, Inspection, Job, Mail, Transfer
+from tests.clamd import Odd, hangs
+from tests.exchange.judges import Once, kill
 from tests.people import Cast, aes_zip, inspect, statement, uploads
 
 
@@ -36,7 +42,7 @@ def test_a_good_archive_passes_and_the_approvers_are_told(cast: Cast) -> None:
     assert told(transfer) == ["approval_wanted"]
     entry = list(transfer.timeline())[-1]
     assert (entry.action, entry.details, entry.who) == (
-        *("filing.inspected", {"verdict": "accept", "codes": []}, "システム"),
+        *("filing.inspected", {"verdict": "accept", "codes": [], "scan": ""}, "システム"),
     )
 
 
@@ -68,6 +74,21 @@ def test_weak_encryption_fails_where_the_fund_refuses_it(cast: Cast, tmp_path: P
     transfer = inspect(uploads(cast.hanako, zipcrypto(tmp_path, cast.archive_password)))
     assert transfer.inspection.state == "failed"
     assert told(transfer) == ["inspection_failed"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "found"),
+    [("refuse", "failed", ["EMPTY_FILE"]), ("warn", "warned", ["EMPTY_FILE"]), ("ignore", "passed", [])],
+)
+def test_the_fund_decides_what_a_finding_does(cast: Cast, decision: str, state: str, found: list[str]) -> None:
+    with db.atomic():
+        settings.put("empty_file", decision)
+    transfer = inspect(uploads(cast.hanako, aes_zip(cast.archive_password, {"a.csv": b""})))
+    assert (transfer.inspection.state, codes(transfer)) == (state, found)
+
+
+def test_each_check_has_its_decision_and_where_none_was_made_the_judges_own(cast: Cast) -> None:
+    assert inspections.policy() == archives.DEFAULTS
 
 
 def test_inspecting_again_changes_and_tells_nothing(cast: Cast) -> None:
@@ -107,6 +128,44 @@ def test_changed_bytes_in_the_vault_are_no_verdict_but_an_error(cast: Cast, inst
     with pytest.raises(vault.sealing.Unsealable):
         inspect(transfer)
     assert not transfer.inspection.is_over
+
+
+def test_an_inspection_whose_process_dies_is_no_verdict_and_comes_up_again(cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+
+    def run(job: jobs.Running) -> None:
+        inspections.run(system(), int(job.subject), archives.Limits(), Once(kill))
+
+    with Odd(hangs).listening() as odd:  # so that the process is still there to be killed
+        scanner.configure(odd.address)
+        assert jobs.run_one({"inspect": run}, utc_now())
+    job = transfer.inspection.job
+    assert (job.state, job.error, job.tries) == ("waiting", "Died", 1)
+    assert (transfer.inspection.state, told(transfer)) == ("running", [])
+
+
+def test_a_small_archive_is_inspected_while_another_takes_its_time(app: Flask, cast: Cast) -> None:
+    """Its scanner leaves the first one waiting until the second one is through."""
+    small_is_through, stop, first = threading.Event(), threading.Event(), threading.Lock()
+
+    def at_file(line: socket.socket) -> None:
+        if first.acquire(blocking=False):
+            small_is_through.wait(20)
+        else:
+            small_is_through.set()
+        line.sendall(b"stream: OK\0")
+
+    both = [uploads(cast.hanako, aes_zip(cast.archive_password)) for _ in range(2)]
+    with Odd(at_file).listening() as odd:
+        scanner.configure(odd.address)
+        worker = threading.Thread(target=work.run, args=(app, stop))
+        worker.start()
+        assert small_is_through.wait(20)
+        stop.set()
+        worker.join(30)
+    assert [transfer.inspection.state for transfer in both] == ["passed", "passed"]
+    assert [transfer.inspection.scan["engine"] for transfer in both] == ["ClamAV 1.4.6"] * 2
+    assert list(both[0].timeline())[-1].details["scan"] == "ClamAV 1.4.6　定義ファイル 2026/11/20"
 
 
 def test_an_inspection_that_could_not_be_done_ends_in_words_and_its_uploader_is_told(cast: Cast) -> None:

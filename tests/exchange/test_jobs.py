@@ -241,4 +241,16 @@ def test_a_commit_wakes_the_loop_and_a_rollback_does_not() -> None:
 def test_the_status_page_can_ask_how_many_are_late() -> None:
     asked("late")
     asked("young", due_at=NOON + timedelta(minutes=10))
-    assert Job.late(NOON + timedelta(minutes=5)) == 1
+    assert jobs.late(NOON + timedelta(minutes=5)) == 1
+
+
+def test_what_has_failed_is_late_once_until_it_is_done_or_two_days_old() -> None:
+    for name in ("twice", "twice", "mended", "long ago"):
+        asked(name)
+    Job.update(state="failed", created_at=NOON).execute()
+    Job.update(created_at=NOON - jobs.FAILURE_SHOWN).where(Job.subject == "long ago").execute()
+    assert jobs.late(NOON) == 2
+    asked("mended")
+    Job.update(state="done").where(Job.subject == "mended", Job.state == "waiting").execute()
+    assert jobs.late(NOON) == 1
+    assert jobs.late(NOON + jobs.FAILURE_SHOWN) == 0

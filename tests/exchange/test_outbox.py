@@ -29,7 +29,7 @@ from exchange import (
 )
 from exchange.actors import Actor
 from models import Mail, OneTimePassword, Transfer, User
-from papers import Registration
+from papers import Document, Registration
 from tests.exchange.activating import sends
 from tests.exchange.codes import built
 from tests.exchange.logins import asked_code, enrols
@@ -258,6 +258,8 @@ def everything_mailed(cast: Cast) -> None:
         by = cast.kiku if last in (transfers.complete, transfers.reject) else cast.taro
         last(by, transfer, *["漏らせない理由"] if last in (transfers.send_back, transfers.reject) else [])
     inspect(uploads(cast.hanako, b"not a ZIP", "秘密の名前.zip"))
+    with db.atomic():
+        outbox.quarantined(uploads(cast.hanako, data, "秘密の名前.zip"))
     paper = statement(cast, "delivered")
     pickups.request_pickup(cast.hanako, paper)
     pickups.download(cast.hanako, paper)
@@ -276,6 +278,8 @@ def everything_mailed(cast: Cast) -> None:
         outbox.mail_changed(cast.jun, cast.member("jun"))
         outbox.device_activated(cast.abc.devices.get())
         outbox.counter_opened(cast.jun, cast.abc)
+        outbox.installer_withheld(cast.abc.devices.get(), ["Test.EICAR"])
+        outbox.document_withheld(Document(label="手順書", edition_on=utc_now().date()), ["Test.EICAR"])
 
 
 def everything_of_activations(cast: Cast) -> None:

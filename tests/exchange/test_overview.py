@@ -35,6 +35,7 @@ from models import (
     User,
 )
 from tests.exchange.codes import built, code
+from tests.exchange.scanning import quarantined
 from tests.people import Cast, aes_zip, filing, inspect, statement, uploads
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)  # 14:00 in Japan
@@ -173,11 +174,13 @@ def test_the_counts_of_a_filter_add_up_to_the_whole_list(cast: Cast) -> None:
     inspect(uploads(cast.hanako, aes_zip(cast.archive_password), replaces=old))
     inspect(uploads(cast.hanako, b"not a ZIP at all"))
     filing(cast, "returned")
+    filing(cast, "approved")
+    quarantined(filing(cast, "approved"))
     counts = lists.counts([cast.member("taro")], FILING)
-    assert counts == {"uploaded": 1, "unusable": 1, "returned": 1, "replaced": 1}
+    assert counts == {"uploaded": 1, "approved": 1, "unusable": 2, "returned": 1, "replaced": 1}
     for state, number in counts.items():
         assert len(lists.listed([cast.member("taro")], FILING, state)) == number
-    assert len(lists.listed([cast.member("taro")], FILING)) == 4
+    assert len(lists.listed([cast.member("taro")], FILING)) == 6
 
 
 # ── people, devices, invitations ──

@@ -139,11 +139,11 @@ def test_a_packer_needs_a_password() -> None:
 
 @needs_7zz
 def test_an_office_can_try_its_password_with_its_own_program(tmp_path: Path) -> None:
-    (tmp_path / "t.zip").write_bytes(archives.test_archive(PASSWORD))
+    (tmp_path / "t.zip").write_bytes(archives.proof_archive(PASSWORD))
     run("7zz", "x", f"-p{PASSWORD}", "t.zip", cwd=tmp_path)
     assert "圧縮パスワードは正しく" in (tmp_path / "圧縮パスワードの確認.txt").read_text(encoding="utf-8-sig")
-    assert judged(archives.test_archive(PASSWORD)).verdict == "accept"
-    assert codes_of(judged(archives.test_archive(PASSWORD), "Hazure-2026")) == {"WRONG_PASSWORD"}
+    assert judged(archives.proof_archive(PASSWORD)).verdict == "accept"
+    assert codes_of(judged(archives.proof_archive(PASSWORD), "Hazure-2026")) == {"WRONG_PASSWORD"}
 
 
 def test_64_mb_are_packed_and_judged_in_constant_memory(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from database import utc_now
-from exchange import archives, statements, transfers, vault
+from exchange import archives, arrivals, statements, vault
 from exchange.actors import Actor
 from exchange.errors import Forbidden, Refused
 from models import FILING, STATEMENT, ArchivePassword, DocumentKind, StoredObject, Transfer
@@ -24,9 +24,9 @@ def packed(cast: Cast, files: dict[str, bytes] | None = None) -> statements.Pack
     return packing
 
 
-def slip(direction: str = STATEMENT) -> transfers.Slip:
+def slip(direction: str = STATEMENT) -> arrivals.Slip:
     kind = DocumentKind.offered(direction).first()
-    return transfers.Slip(kind, "決定通知書.zip", "2026-11", "", utc_now().isoformat())
+    return arrivals.Slip(kind, "決定通知書.zip", "2026-11", "", utc_now().isoformat())
 
 
 def prepare(actor: Actor, packing: statements.Packing, direction: str = STATEMENT) -> Transfer:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from database import db, utc_now
-from exchange import pickups, settings, transfers, vault
+from exchange import arrivals, pickups, settings, transfers, vault
 from exchange.actors import Actor
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster
 from models import STATEMENT, AuditEntry, DocumentKind, Grant, Inspection, Job, Mail, Membership, Office, Transfer, User
@@ -72,7 +72,7 @@ def test_another_person_cannot_reuse_the_token_of_a_form(cast: Cast) -> None:
 def test_an_upload_needs_a_kind_of_filing(cast: Cast) -> None:
     kind = DocumentKind.named(STATEMENT, "decision")
     with received(b"x") as receiving, pytest.raises(Refused, match="種類"):
-        transfers.upload(cast.hanako, receiving, transfers.Slip(kind, "x.zip", "", "", "token"))
+        arrivals.upload(cast.hanako, receiving, arrivals.Slip(kind, "x.zip", "", "", "token"))
     assert Transfer.select().count() == 0
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database import db
-from exchange import sealing, vault
+from exchange import sealing, vault, vault_reader
 from exchange.errors import NotConfigured, Unusable
 from models import StoredObject
 from tests.people import Cast, received
@@ -77,7 +77,7 @@ def test_it_does_not_matter_in_what_pieces_it_came(step: int) -> None:
 @pytest.fixture
 def long_one() -> tuple[StoredObject, bytes]:
     """An object with more pieces than lie between two snapshots."""
-    data = content(vault.SNAPSHOT_EVERY * PIECE + 3 * PIECE + 77)
+    data = content(vault_reader.SNAPSHOT_EVERY * PIECE + 3 * PIECE + 77)
     return kept(data), data
 
 

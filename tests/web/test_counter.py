@@ -168,12 +168,41 @@ def test_the_list_shows_what_there_is_and_keeps_the_rules(app: Flask, browser: P
 def test_the_scanners_true_result_is_shown(browser: People, cast: Cast) -> None:
     seen = {"engine": "ClamAV 1.4", "signatures_at": "2026-11-22T03:00:00+00:00", "at": "2026-11-23T02:30:00+00:00"}
     published("操作マニュアル", scan={**seen, "verdict": "clean"})
-    published("手順書", scan={**seen, "verdict": "infected"})
+    published("手順書", scan={**seen, "verdict": "found", "found": ["Win.Test-1"]})
     page = inside(browser(""), cast).get(LIST).text
     told = "2026/11/23 11:30 に ClamAV 1.4（定義ファイル 2026/11/22）で検査："
     assert f"{told}異常は見つかりませんでした" in page
-    assert f"{told}異常が見つかりました" in page
+    assert f"{told}ウイルスが見つかりました：Win.Test-1" in page
     assert "未検査</p>" not in page
+
+
+@pytest.mark.parametrize(
+    ("why", "words"), [("unreachable", "つながりません"), ("too_big", "大きすぎて"), ("broken", "終わりまで答えません")]
+)
+def test_what_could_not_be_scanned_says_why_and_is_offered(browser: People, cast: Cast, why: str, words: str) -> None:
+    scan = {"engine": "", "signatures_at": "", "at": "2026-11-23T02:30:00+00:00", "found": []}
+    published("操作マニュアル", scan={**scan, "verdict": "not_scanned", "why": why})
+    page = inside(browser(""), cast).get(LIST).text
+    assert re.search(rf"ウイルス検査：未検査（[^）]*{words}", page)
+    assert 'aria-label="操作マニュアル(2023/09/25)をダウンロード"' in page
+
+
+def test_a_file_with_malware_is_shown_as_being_looked_at_and_not_handed_out(
+    app: Flask, browser: People, cast: Cast
+) -> None:
+    scan = {"engine": "ClamAV 1.4", "signatures_at": "", "at": "2026-11-23T02:30:00+00:00", "found": ["Win.Test-1"]}
+    document, installer = published("操作マニュアル"), installed(cast.abc, 1)
+    stranger = inside(browser(""), cast)
+    assert stranger.get(LIST).text.count("↓</button>") == 2
+    for row in (document, installer):
+        type(row).update(scan={**scan, "verdict": "found"}).where(type(row).id == row.id).execute()
+    page = stranger.get(LIST).text
+    assert faults(app, page.replace("Win.Test-1", "")) == [], "malware has English names"
+    assert "↓</button>" not in page
+    assert page.count("点検中</span>") == page.count("お渡しを止めて点検しています") == 2
+    for url in (f"/download/documents/{document.uid}", "/download/installers/1"):
+        answer = stranger.post(url, page=LIST)
+        assert (answer.status_code, "お渡しを止めて点検しています" in answer.text) == (422, True)
 
 
 def test_the_tip_is_the_funds_and_may_be_empty(browser: People, cast: Cast) -> None:

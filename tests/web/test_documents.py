@@ -301,3 +301,18 @@ def test_the_menu_leads_those_who_publish_there(browser: People) -> None:
     link = 'href="/admin/documents/"'
     assert link in browser("kiku").get("/").text
     assert link not in browser("ume").get("/").text
+
+
+def test_a_manual_with_malware_says_so_where_it_is_looked_after(browser: People, cast: Cast) -> None:
+    document, kiku = publishes(cast.kiku), browser("kiku")
+    here = f"/admin/documents/{document.uid}"
+    assert "ウイルス検査</dt><dd>未検査" in kiku.get(here).text
+    scan = {"engine": "ClamAV 1.4", "signatures_at": "2026-11-22T03:00:00+00:00", "at": "2026-11-23T02:30:00+00:00"}
+    Document.update(scan={**scan, "verdict": "found", "found": ["Win.Test-1"]}).execute()
+    page = kiku.get(here).text
+    for words in ("異常が見つかりました", "ウイルスが見つかりました：Win.Test-1", "定義ファイル 2026/11/22"):
+        assert words in page
+    assert "PDFをダウンロード" not in page
+    assert "点検中</span>" in kiku.get("/admin/documents/").text
+    refused = kiku.post(f"{here}/reading", page=here)
+    assert (refused.status_code, "お渡しを止めて点検しています" in refused.text) == (422, True)

@@ -72,6 +72,18 @@ def test_the_zip_comes_out_as_it_was_sent(browser: People, cast: Cast) -> None:
     assert logged(transfer)[-2:] == ["filing.downloaded", "transfer.sent_whole"]
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("届書.hta", "届書.hta.zip"), ("届書.ZIP. ", "届書.ZIP"), ("届書.zip.exe", "届書.zip.exe.zip")]
+)
+def test_what_comes_out_is_called_a_zip_whatever_its_name_was(
+    browser: People, cast: Cast, name: str, kept: str
+) -> None:
+    transfer = filing(cast, "received")
+    Transfer.update(file_name=name).where(Transfer.id == transfer.id).execute()
+    answer = browser("ume").post(f"/admin/inbox/{transfer.uid}/download", page=f"/admin/inbox/{transfer.uid}")
+    assert answer.headers["Content-Disposition"].endswith(f"filename*=UTF-8''{quote(kept)}")
+
+
 def test_each_file_in_it_comes_out_decrypted(browser: People, cast: Cast) -> None:
     transfer, kiku = delivered(cast), browser("kiku")
     opens(kiku, transfer)

@@ -30,7 +30,7 @@ def test_the_page_asks_again_by_itself_until_it_is_over(browser: People, cast: C
     transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
     put(transfer, state=step)
     answer = fragment(browser("hanako"), transfer)
-    assert f'hx-get="/files/{transfer.uid}/inspection"' in answer.text
+    assert f'hx-get="/files/{transfer.uid}/inspection?seen={step}-"' in answer.text
     assert 'hx-trigger="every 1s"' in answer.text
     assert "HX-Refresh" not in answer.headers
     assert 'href=""' in answer.text, "without scripts there is a link to look again"
@@ -59,7 +59,7 @@ def test_once_over_it_asks_no_more_and_the_page_is_drawn_anew(app: Flask, browse
     ("state", "words"),
     [
         ("passed", "検査済"),
-        ("warned", "確かめていただきたいことがあります"),
+        ("warned", "確かめていただきたいことが1件あります"),
         ("failed", "不備があるため、承認できません"),
         ("quarantined", "隔離しました"),
     ],

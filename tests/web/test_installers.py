@@ -212,3 +212,13 @@ def test_offices_and_slots_that_do_not_exist_are_not_found(app: Flask, browser: 
     assert sends(dai, cast.xyz, page=desk).status_code == 404
     assert withdraws(dai, cast.xyz, "", page=desk).status_code == 404
     assert in_vault(app) == []
+
+
+def test_an_installer_with_malware_says_so_where_it_is_looked_after(browser: People, cast: Cast) -> None:
+    uploads(cast.dai, vacant(cast.abc))
+    assert "ウイルス検査</dt><dd>未検査" in browser("dai").get(page_of(cast.abc)).text
+    scan = {"engine": "ClamAV 1.4", "signatures_at": "", "at": "2026-11-23T02:30:00+00:00"}
+    Installer.update(scan={**scan, "verdict": "found", "found": ["Win.Test-1"]}).execute()
+    page = browser("dai").get(page_of(cast.abc)).text
+    for words in ("異常が見つかりました", "ウイルスが見つかりました：Win.Test-1", "作り直すか、取り下げて"):
+        assert words in page

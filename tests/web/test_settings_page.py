@@ -1,6 +1,7 @@
 """/admin/settings: the fund's clerks decide, and the notice that everybody reads."""
 
 import json
+import re
 from collections.abc import Callable
 from html import unescape
 from typing import Any
@@ -29,7 +30,10 @@ OTHER = {
     "password_length": 16,
     "pickup_days": 14,
     "statement_second_clerk": True,
-    "zipcrypto": "refuse",
+    **dict.fromkeys(("zipcrypto", "weak_aes", "unscanned"), "refuse"),
+    **dict.fromkeys(("program", "wrong_type", "nested"), "warn"),
+    **dict.fromkeys(("macro", "encrypted_inside", "empty_file", "my_number", "other_office"), "ignore"),
+    "rescan_days": 30,
     "stuck_days": 10,
     "auto_activate": True,
     "hours_limited": True,
@@ -169,6 +173,14 @@ def test_a_form_that_does_not_say_what_it_showed_is_refused(browser: People, was
     assert answer.status_code == 422
     assert "画面を開き直してから、もう一度送信してください。" in answer.text
     assert settings.get("pickup_days") == 7
+
+
+def test_what_is_decided_about_files_stands_in_one_table_with_its_defaults(browser: People) -> None:
+    table = browser("kiku").get(PAGE).text.partition('<div class="td-decisions">')[2].partition("</section>")[0]
+    choices = [key for key, one in DECLARED.items() if one.group == settings.INSPECTION and one.choices]
+    assert re.findall(r'<select[^>]* id="(\w+)"', table) == choices
+    told = re.findall(r"初期値は「([^」]+)」", table)
+    assert told == [settings.spoken(key, DECLARED[key].default) for key in choices]
 
 
 # ── two clerks ──

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from exchange import vault
 from models import AuditEntry, Transfer
-from tests.people import Browser, Cast, aes_zip, filing, in_vault, logged, run_jobs, state, told
+from tests.people import Browser, Cast, aes_zip, filing, in_vault, inspect, logged, run_jobs, state, told
 
 People = Callable[[str], Browser]
 FORM = "/files/upload"
@@ -136,7 +136,7 @@ def test_a_file_keeps_its_own_name_without_folders_and_hidden_characters(
 def test_a_name_with_a_line_break_makes_no_header(browser: People, cast: Cast) -> None:
     hanako = browser("hanako")
     sends(hanako, aes_zip(cast.archive_password), 'a"\r\nSet-Cookie: x=y\r\n.zip')
-    transfer = newest()
+    transfer = inspect(newest())
     assert not set(transfer.file_name) & set("\r\n")
     answer = hanako.post(f"/files/{transfer.uid}/download", page=f"/files/{transfer.uid}")
     assert answer.status_code == 200

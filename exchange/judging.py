@@ -1,0 +1,269 @@
+"""Judging an archive in a process of its own: with little memory and time, no right to write, and no secrets but those
+of the one archive. What becomes of it when it doesn't come to an end is decided here.
+
+exchange/judge_process.py is that process's program. A warm one of it belongs to each process that judges: an archive
+then costs a fork instead of a start. Object key and password go through a socket, never into an argument, the
+environment or a file.
+"""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from exchange import archives, sealing, vault
+from exchange.scanner import Scan
+from exchange.zip_findings import Collector, Entry, Finding, Report, make_finding
+from models import StoredObject
+
+PROGRAM = "exchange.judge_process"
+ROOT = Path(__file__).resolve().parent.parent
+READ = 64 * 1024
+LONGEST_LINE = 16 * 2**20  # bytes of an answer: 1,000 files with the longest names are half a megabyte
+BEAT = 10  # seconds without a word after which the caller hears the last progress again
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one archive may cost: seconds of the processor, bytes of address space, seconds without a word (a scanner
+    may take two minutes over a file).
+    """
+
+    seconds: int
+    memory: int = 512 * 2**20
+    silence: float = 300
+
+    @classmethod
+    def of(cls, size: int) -> "Bounds":
+        """Of an archive of so many bytes: a minute, and two seconds for each MiB."""
+        return cls(60 + 2 * (size // 2**20))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """scan: as in models.Inspection; None where there is no scanner, or nothing that it could have scanned."""
+
+    inspection: archives.Inspection
+    scan: Scan | None
+
+
+class Died(Exception):
+    """The judge ended without an answer, and not by its limits; its text is a class or a number, never contents."""
+
+
+def judge(
+    stored: StoredObject,
+    password: str,
+    limits: archives.Limits,
+    policy: archives.Policy,
+    clamd: str,
+    on_progress: Report,
+    bounds: Bounds | None = None,
+) -> Judgement:
+    """What archives.inspect says of a stored archive, scanned by the clamd at that address ("": by none).
+
+    An archive over its bounds is refused as too big. Malware that was found before stays found, however the judge
+    ends. Died when there is no answer; FileNotFoundError once erased, Unsealable when the stored bytes were changed.
+    Errors of on_progress pass through and end the judge.
+    """
+    bounds = bounds or Bounds.of(stored.size)
+    loan = vault.lend(stored)
+    asked = {
+        "key": b64encode(loan.key).decode(),
+        "size": loan.size,
+        "password": password,
+        "limits": asdict(limits),
+        "policy": dict(policy),
+        "clamd": clamd,
+        "seconds": bounds.seconds,
+        "memory": bounds.memory,
+    }
+    hits = _Hits()
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs, loan.file:
+            _ask(ours, asked)
+            _room.take(theirs, loan.file)
+        try:
+            judgement = _understood(_answer(ours, loan.size, bounds.silence, on_progress, hits.add))
+        except Died:
+            if hits.scan is None:
+                raise
+            judgement = Judgement(archives.Inspection("reject", (), ()), None)
+    return judgement if judgement.scan else hits.added_to(judgement)
+
+
+def _ask(line: socket.socket, asked: dict[str, Any]) -> None:
+    try:
+        line.sendall(json.dumps(asked).encode() + b"\n")
+    except OSError as error:
+        raise Died(type(error).__name__) from error
+
+
+def _answer(
+    line: socket.socket,
+    size: int,
+    silence: float,
+    on_progress: Report,
+    on_hit: Callable[[dict[str, Any]], object],
+) -> dict[str, Any]:
+    """The judge's last word; {"error": "TimeoutError"} when it says nothing for too long. Died when there is none."""
+    last, heard_at, rest = (0, size), time.monotonic(), b""
+    line.settimeout(min(BEAT, silence))
+    while len(rest) <= LONGEST_LINE:
+        try:
+            data = line.recv(READ)
+        except TimeoutError:
+            if time.monotonic() - heard_at >= silence:
+                return {"error": "TimeoutError"}
+            on_progress(*last)  # whoever leads the job knows that it goes on
+            continue
+        except OSError as error:  # nobody has read the question: the warm process doesn't start
+            raise Died(type(error).__name__) from error
+        if not data:
+            break
+        heard_at = time.monotonic()
+        *lines, rest = (rest + data).split(b"\n")
+        for said in map(_parsed, lines):
+            if "done" in said:
+                last = said["done"], said["total"]
+                on_progress(*last)
+            elif "malware" in said:
+                on_hit(said)
+            elif said:
+                return said
+    raise Died("no answer")
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(text)
+    except ValueError:  # cut off by the end of the judge
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _understood(said: dict[str, Any]) -> Judgement:
+    if "inspection" in said:
+        try:
+            return Judgement(_inspection(said["inspection"]), said["scan"])
+        except (KeyError, TypeError, ValueError) as odd:
+            raise Died("no inspection") from odd
+    error, ended = said.get("error"), said.get("ended")
+    if error == "TimeoutError" or ended == -signal.SIGXCPU:
+        return _too_big("時間内に検査できません")
+    if error == "MemoryError":
+        return _too_big("検査に使えるメモリーを超えます")
+    if error == "Unsealable":
+        raise sealing.Unsealable("the stored bytes were changed or cut")
+    raise Died(f"{error}" if error else f"ended with {ended}")
+
+
+def _inspection(told: dict[str, Any]) -> archives.Inspection:
+    if told["verdict"] not in ("accept", "warn", "reject"):
+        raise ValueError("no verdict")
+    findings = tuple(Finding(**found) for found in told["findings"])
+    return archives.Inspection(told["verdict"], findings, tuple(Entry(**entry) for entry in told["entries"]))
+
+
+def _too_big(detail: str) -> Judgement:
+    return Judgement(archives.Inspection("reject", (make_finding("TOO_BIG", None, detail),), ()), None)
+
+
+class _Hits:
+    """The malware that a judge has told of on the way, for when it can't say so at its end."""
+
+    def __init__(self) -> None:
+        self.scan: Scan | None = None  # after the last of them
+        self._found = Collector()
+
+    def add(self, said: dict[str, Any]) -> None:
+        try:
+            self._found.add("MALWARE", str(said["entry"]), str(said["malware"]))
+            self.scan = cast(Scan, said["scan"])
+        except KeyError as odd:
+            raise Died("no malware") from odd
+
+    def added_to(self, judgement: Judgement) -> Judgement:
+        if self.scan is None:
+            return judgement
+        told = judgement.inspection
+        return Judgement(archives.Inspection("reject", self._found.findings() + told.findings, told.entries), self.scan)
+
+
+class _Room:
+    """The warm process: started with the first archive and whenever it has died, ended with ours."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def take(self, line: socket.socket, file: BinaryIO) -> None:
+        """Have it fork a judge who listens on that line and reads that file."""
+        with self._lock:
+            for is_new in (self._control is None, True):
+                if is_new:
+                    self._start()
+                assert self._control is not None
+                try:
+                    socket.send_fds(self._control, [b"+"], [line.fileno(), file.fileno()])
+                except OSError:  # it was killed; a new one is started, once
+                    self._end()
+                else:
+                    return
+        raise Died("it doesn't start")
+
+    def _start(self) -> None:
+        # Its own folder first among the places to import from, nothing from the environment, no compiled files written.
+        command = [sys.executable, "-E", "-s", "-B", "-m", PROGRAM]
+        # A heap for each thread would reserve 64 MiB of the address space that a judge is allowed.
+        environment = {"MALLOC_ARENA_MAX": "1"}
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 — this program, fixed words
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,  # what it says when it can't start goes where this process says its own
+                process_group=0,  # Ctrl+C in a terminal is for this process, which then ends that one
+            )
+
+    def _end(self) -> None:
+        if self._control is None or self._process is None:
+            return
+        self._control.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._control = self._process = None
+
+    def close(self) -> None:
+        with self._lock:
+            self._end()
+
+    def forget(self) -> None:
+        """In a process forked from ours: the warm one isn't its own, and must not be kept alive by it."""
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            self._process.returncode = 0  # nothing that this process would have to wait for
+        self._lock = threading.Lock()  # another thread may have held it
+        self._control = self._process = None
+
+
+_room = _Room()
+atexit.register(_room.close)
+os.register_at_fork(after_in_child=_room.forget)

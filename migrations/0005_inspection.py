@@ -1,0 +1,5 @@
+"""Inspection: what the scanner for malware said of a document on its way."""
+
+
+def up(migrator, db):
+    db.execute_sql('ALTER TABLE "inspection" ADD COLUMN "scan" TEXT')
