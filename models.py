@@ -531,8 +531,8 @@ class Inspection(Record):
     state = CharField(default="waiting", constraints=[SQL(f"CHECK (state IN {INSPECTION_STATES})")])
     findings: Any = JSONTextField(default=list)  # [{"code", "message", "entry", "severity"}]
     entries: Any = JSONTextField(default=list)  # [{"name", "size", "method", "sha256"}]
-    scan: Any = JSONTextField(null=True)  # as in Document, and None while there is no scanner
     finished_at = MomentField(null=True)
+    scan: Any = JSONTextField(null=True)  # as in Document, and None while there is no scanner
 
     @property
     def is_over(self) -> bool:

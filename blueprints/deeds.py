@@ -387,7 +387,7 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "statement.received": ("ダウンロード", _nothing),
     "statement.window_closed": ("受取期間の終了", _nothing),
     "statement.downloaded": ("ZIPの保存", _nothing),
-    "transfer.sent_whole": ("送信完了", _sent),
+    "transfer.sent_whole": ("ダウンロードの完了", _sent),
 }
 
 # What a list can be narrowed to: (heading, value, words) of each group as a whole, and of each of its actions.

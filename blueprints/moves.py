@@ -59,6 +59,9 @@ CONFIRM_MANY = {
     "approve": "{what}を承認します。よろしいですか。",
     "send_back": "{what}を差し戻します。よろしいですか。",
 }
+DECIDING = ("approve", "deliver", "approve_and_deliver")
+WARNED = "検査で注意が{}件あります。検査の結果を読みましたか。\n"
+WARNED_MANY = "「注意あり」のものは、検査の結果を読んでから選んでください。\n"
 ORDER = list(NOUNS)
 # At most one button of a page is solid: the first of these that is possible.
 LOUD = ("approve_and_deliver", "deliver", "approve", "download", "request_pickup", "receive", "complete")
@@ -93,6 +96,8 @@ def buttons(
 def question(verb: str, transfer: Transfer, to: str) -> str:
     """What is asked before the verb is done to this transfer; empty for a harmless one."""
     what = f"「{transfer.kind.name}」（受付番号 {transfer.receipt_number}）"
+    if verb in DECIDING and transfer.inspection.state == "warned":
+        return WARNED.format(len(transfer.inspection.findings)) + CONFIRM_MANY[verb].format(what=what, to=to)
     return CONFIRM.get(verb, "").format(what=what, to=to)
 
 
@@ -103,7 +108,7 @@ def for_many(held: frozenset[str], direction: str, to: str) -> list[dict[str, An
             "verb": NOUNS[verb],
             "label": _label(direction, verb),
             "kind": "danger" if verb in ("cancel", "send_back") else "outline",
-            "confirm": CONFIRM_MANY[verb].format(what="{}件", to=to),
+            "confirm": (WARNED_MANY if verb in DECIDING else "") + CONFIRM_MANY[verb].format(what="{}件", to=to),
             "needs_reason": _needs_reason(direction, verb),
         }
         for verb in MANY
@@ -154,6 +159,12 @@ def _after_upload(transfer: Transfer, able: set[str], held: frozenset[str]) -> s
         return "内容を確かめて、承認してください。そのあと配信すると、基金に届きます。"
     if "approve" in held:
         return f"アップロードできました。本人は承認できない設定です。次は、ほかの承認者が承認します。{NOTHING_HERE}"
+    if transfer.inspection.state == "warned":
+        number = len(transfer.inspection.findings)
+        return (
+            f"アップロードできましたが、検査で注意が{number}件あります。検査の結果を確かめてください。{OTHERS_NEXT}"
+            "このままでよければ、お待ちください。直すときは「取消」で取り下げて、もう一度アップロードしてください。"
+        )
     return f"アップロードできました。{OTHERS_NEXT}{NOTHING_HERE}"
 
 

@@ -249,9 +249,16 @@ def _columns(before: Inspection, scan: scanner.Scan, found: list[Finding], at: d
         found = found or [make_finding("NOT_SCANNED")]
     elif scanner.is_found(scan):
         found = found or [make_finding("MALWARE", None, name) for name in scan["found"]]
+    elif before.state == "quarantined" and _knows_less(scan, before.scan):
+        return {"state": before.state}  # only signatures that are as new may call it a false alarm
     rest = [one for one in before.findings if not _is_of_scan(one)]
     findings = rest + [asdict(one) for one in found]
     return {"state": _state(before, scan, rest, found), "scan": scan, "findings": findings, "finished_at": at}
+
+
+def _knows_less(scan: scanner.Scan, earlier: scanner.Scan | None) -> bool:
+    """Whether its signatures are older than those of the earlier scan, or of no date where those had one."""
+    return earlier is not None and scan["signatures_at"] < earlier["signatures_at"]
 
 
 def _state(before: Inspection, scan: scanner.Scan, rest: list[dict[str, Any]], found: list[Finding]) -> str:

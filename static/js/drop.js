@@ -19,11 +19,19 @@
     field.files = carried.files;
   }
 
-  // A ZIP takes the place of what was chosen; so does whatever follows a ZIP.
+  // What the field held. Instead of a ZIP that this page has made (pack.js): the files it was made of.
+  function before(field) {
+    var files = kept.get(field) || [];
+    var made = window.todoke.made;
+    return made && files.length === 1 && isSame(files[0], made.zip) ? made.files : files;
+  }
+
+  // A ZIP takes the place of what was chosen; nothing else does.
   function join(field) {
-    var earlier = kept.get(field) || [];
+    var earlier = before(field);
     var chosen = listed(field.files);
-    if (!isTakenOut && removeWords(field) && chosen.length && !earlier.concat(chosen).some(window.todoke.isZip)) {
+    var isZipAlone = chosen.length === 1 && window.todoke.isZip(chosen[0]);
+    if (!isTakenOut && removeWords(field) && chosen.length && !isZipAlone) {
       var fresh = chosen.filter(function (file) { return !earlier.some(isSame.bind(null, file)); });
       put(field, earlier.concat(fresh));
     }

@@ -154,7 +154,9 @@
     if (answer.refusal) { refuse(form, answer.refusal); return; }
     passwordOf(form).value = "";
     if (answer.trouble) { upload.say(form, answer.trouble); return; }
-    send(form, new File([answer.blob], nameOfZip(form, files), { type: "application/zip" }));
+    var packed = new File([answer.blob], nameOfZip(form, files), { type: "application/zip" });
+    window.todoke.made = { zip: packed, files: files };  // what is chosen after a refusal joins them, not the ZIP
+    send(form, packed);
   }
 
   function prepare() {

@@ -171,6 +171,27 @@ def test_a_made_zip_survives_a_refused_form_and_the_password_does_not(hanako: Of
     hanako.waits_for_inspection("検査済")
 
 
+def test_what_is_added_after_a_refusal_joins_the_files_and_not_the_zip_they_became(hanako: OfficeUser) -> None:
+    hanako.types("対象年月", "来月分")
+    chooses_files(hanako, {"届書.pdf": PAPERS["資格取得届（十一月分）.pdf"]})
+    sends_with(hanako, hanako.archive_password)
+    expect(hanako.main.locator("#error-summary")).to_be_focused()
+    chooses_files(hanako, {"一覧.csv": b"1\r\n"})
+    assert chosen(hanako) == ["届書.pdf", "一覧.csv"]
+    hanako.types("対象年月", "2026/11")
+    sends_with(hanako, hanako.archive_password)
+    hanako.sees("アップロードしました。")
+    hanako.sees("中のファイル（2件）")
+
+
+def test_what_follows_a_zip_is_never_lost_in_silence(hanako: OfficeUser) -> None:
+    chooses_files(hanako, {"作ってあるもの.zip": aes_zip(hanako.archive_password)})
+    chooses_files(hanako, {"一覧.csv": b"1\r\n"})
+    assert chosen(hanako) == ["作ってあるもの.zip", "一覧.csv"]
+    is_told(hanako, "ZIP")
+    asks_no_password(hanako)
+
+
 def test_a_dropped_zip_goes_as_it_is(hanako: OfficeUser) -> None:
     data = aes_zip(hanako.archive_password)
     hanako.page.evaluate(DROP, [base64.b64encode(data).decode(), "作ってあるもの.zip"])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from database import db
-from exchange import archives, judging, sealing, vault
+from exchange import archives, judge_process, judging, sealing, vault
 from models import StoredObject
 from tests.clamd import EICAR, NAME
 from tests.exchange.archive_writer import CSV, PASSWORD, PDF, Item, made
@@ -286,7 +286,8 @@ def test_a_judge_has_one_file_open_no_right_to_write_and_gives_way_to_pages(
     assert (limits["file size"], limits["core file size"]) == ("0", "0")
     assert limits["address space"] == str(512 * MB)
     assert limits["cpu time"] == str(judging.Bounds.of(endless.size).seconds)
-    assert seen["nice"] > 0
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert seen["nice"] == min(19, own + judge_process.NICE)
     only = sorted(["/dev/null", "/dev/null", str(instance / "vault" / "objects" / endless.uid), "socket"])
     assert seen["opened"] == (only if os.geteuid() == 0 else None), "nobody but root may look into a judge"
 

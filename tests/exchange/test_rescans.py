@@ -195,6 +195,15 @@ def test_a_virus_that_was_unknown_is_found_after_the_delivery_and_both_sides_are
 
 
 @needs_clamd
+def test_a_scanner_that_knows_less_ends_no_quarantine(cast: Cast, clamd_at_work: str) -> None:
+    transfer = quarantined(filing(cast))
+    inspected(transfer, scan={**FOUND, "signatures_at": "2026-11-20T00:00:00+00:00"})
+    assert rescan(transfer, clamd_at_work).state == "quarantined"  # this one's signatures have no date
+    inspected(transfer, scan=FOUND)
+    assert rescan(transfer, clamd_at_work).state == "passed"
+
+
+@needs_clamd
 def test_a_false_alarm_is_over_once_newer_signatures_say_so(cast: Cast, clamd_at_work: str, newer_clamd: str) -> None:
     scanner.configure(newer_clamd)
     transfer = marked(cast)

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from database import db
 from exchange import settings
 from models import Grant, Inspection, Transfer
+from tests.exchange.scanning import inspected
 from tests.people import Browser, Cast, aes_zip, filing, inspect, mails, run_jobs, state, statement, uploads
 from tests.web.steps import logs_in, logs_in_as_staff, passes_code, types_password
 
@@ -100,6 +101,15 @@ def test_a_button_asks_with_kind_and_number(browser: People, cast: Cast) -> None
     assert f"{what}を取り消します。元に戻せません。よろしいですか。" in page
 
 
+def test_what_the_inspection_warned_of_is_asked_about_before_it_goes_on(browser: People, cast: Cast) -> None:
+    transfer = filing(cast)
+    finding = {"code": "EMPTY_FILE", "message": "空です。", "entry": "a.csv", "severity": "warn"}
+    inspected(transfer, state="warned", findings=[finding])
+    page = browser("taro").get(f"/files/{transfer.uid}").text
+    assert page.count("検査で注意が1件あります。検査の結果を読みましたか。") == 2  # 承認, 承認して配信
+    assert "アップロードできましたが、検査で注意が1件あります。" in browser("hanako").get(f"/files/{transfer.uid}").text
+
+
 def test_a_rejection_asks_with_the_office_and_the_number(browser: People, cast: Cast) -> None:
     transfer = filing(cast, "received")
     page = browser("kiku").get(f"/admin/inbox/{transfer.uid}").text
@@ -109,7 +119,8 @@ def test_a_rejection_asks_with_the_office_and_the_number(browser: People, cast: 
 def test_the_buttons_for_many_ask_with_verb_number_and_destination(browser: People, cast: Cast) -> None:
     filing(cast)
     page, fund = browser("taro").get("/files/").text, settings.get("fund_name")
-    assert f'data-confirm="{{}}件を承認して、{fund}へ配信します。よろしいですか。"' in page
+    assert f'{{}}件を承認して、{fund}へ配信します。よろしいですか。"' in page
+    assert 'data-confirm="「注意あり」のものは、検査の結果を読んでから選んでください。' in page
     assert 'data-confirm="{}件を取り消します。元に戻せません。よろしいですか。"' in page
 
 
