@@ -158,13 +158,8 @@ def create_app(overrides: dict[str, Any] | None = None, may_be_outdated: bool | 
     app.config.from_pyfile(str(folder / "config.py"), silent=True)
     app.config.from_prefixed_env("TODOKE")
     app.config.from_mapping(overrides or {})
-    _configure(app, folder)
-    if may_be_outdated is None:
-        may_be_outdated = commands.is_migrating()
-    keys = installation.open_installation(folder, _post(app, folder), may_be_outdated)
-    app.config["SECRET_KEY"] = keys.cookie
-    kits.configure(_workshop(app, folder))
-    vpn.configure(_vpn_provider(app, folder))
+    _configure(app)
+    move_to(app, folder, commands.is_migrating() if may_be_outdated is None else may_be_outdated)
     logs.install()
     _add_extensions(app)
     _add_pages(app)
@@ -174,20 +169,29 @@ def create_app(overrides: dict[str, Any] | None = None, may_be_outdated: bool | 
     return app
 
 
-def _configure(app: Flask, folder: Path) -> None:
+def move_to(app: Flask, folder: Path, may_be_outdated: bool = False) -> None:
+    """Point the site, and every module below it, at the installation in that folder, as app.config has it."""
+    app.instance_path = str(folder)
+    keys = installation.open_installation(folder, _post(app, folder), may_be_outdated)
+    app.config["SECRET_KEY"] = keys.cookie
+    scanner.configure(app.config["CLAMD"])
+    kits.configure(_workshop(app, folder))
+    vpn.configure(_vpn_provider(app, folder))
+
+
+def _configure(app: Flask) -> None:
     base = urlsplit(app.config["BASE_URL"])
     is_https = base.scheme == "https"
     if base.scheme not in ("http", "https") or not base.hostname:
         raise NotConfigured("BASE_URL must be the site's address, such as https://todoke.example")
     for key in ("TRUSTED_HOSTS", "VPN_NETWORKS", "STAFF_NETWORKS"):
         app.config[key] = _listed(app.config[key])
-    scanner.configure(app.config["CLAMD"])
     hosts = [*([] if is_https else LOOPBACK), *app.config["TRUSTED_HOSTS"]]
     app.config.update(
         IS_HTTPS=is_https,
         VPN_NETWORKS=_networks(app, "VPN_NETWORKS"),
         STAFF_NETWORKS=_networks(app, "STAFF_NETWORKS"),
-        IS_DEMO=lambda: (folder / installation.DEMO).exists(),
+        IS_DEMO=lambda: (Path(app.instance_path) / installation.DEMO).exists(),
         TRUSTED_HOSTS=[*{base.hostname, *_vpn_host(app), *hosts}],
         MAX_CONTENT_LENGTH=512 * 1024,  # routes that take files raise it for themselves
         SESSION_COOKIE_NAME="__Host-todoke" if is_https else "todoke",

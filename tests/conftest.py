@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 
-from app import create_app
+from app import create_app, move_to
 from database import db
 from exchange import installation
 from tests.clamd import clamd  # noqa: F401 — a fixture
@@ -35,16 +35,25 @@ def instance(staged: tuple[Path, dict], tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The site, made once for all tests of a process: its routes and templates take longer to make than most tests."""
+    return create_app({"INSTANCE": tmp_path_factory.mktemp("site"), "TESTING": True, "MAKENSIS": ""})
+
+
 @pytest.fixture
-def app(instance: Path) -> Iterator[Flask]:
+def app(shared_app: Flask, instance: Path) -> Iterator[Flask]:
     """The site on a fresh copy, with the database open for the test itself; it writes mails to instance/mail.
 
     It builds no installers, as on a machine without makensis: tests that are about them take the site with it.
     """
-    app = create_app({"INSTANCE": instance, "TESTING": True, "MAKENSIS": ""})
+    config = dict(shared_app.config)
+    move_to(shared_app, instance)
     with db.connection_context():
-        yield app
+        yield shared_app
     db.close()
+    shared_app.config.clear()
+    shared_app.config.update(config)
 
 
 @pytest.fixture
@@ -56,6 +65,21 @@ def cast(app: Flask, staged: tuple[Path, dict]) -> Cast:
 def browser(app: Flask, cast: Cast) -> Callable[[str], Browser]:
     """`browser("taro")`: Taro's browser, logged in; `browser("")`: a stranger's."""
     return lambda name: Browser(app, cast.member(name) if name else None)
+
+
+@pytest.fixture
+def heard(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The headers and texts of every answer from now on, whoever asked."""
+    texts: list[str] = []
+
+    def listen(response: Response) -> Response:
+        texts.append(str(response.headers))
+        if not response.is_streamed and response.mimetype.startswith("text/"):
+            texts.append(response.get_data(as_text=True))
+        return response
+
+    monkeypatch.setitem(app.after_request_funcs, None, [*app.after_request_funcs[None], listen])
+    return texts
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ Everything a server or client starts lives in a namespace of processes whose fir
 block ends, or whoever runs the tests is killed, all of it goes at once, and its network cards with it.
 """
 
-import itertools
 import os
 import random
 import shutil
@@ -14,8 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +25,9 @@ from deploy.softether import hub
 from deploy.softether.plan import ADMINISTRATORS, CONFIGURATION, SERVER, STATE, Plan, configuration, der
 from exchange import certificates
 from exchange.softether import Api, SoftEther
+from exchange.vpn import Unreachable
 from tests.browser.site import free_port
+from tests.networks import network_namespace, run, unique
 
 CLIENT = "/usr/libexec/softether/vpnclient/vpnclient"
 PLACES = {"db": STATE, "log": Path("/var/log/softether"), "run": Path("/run/softether")}
@@ -34,7 +35,6 @@ PROGRAMS = ("unshare", "ip", "busybox", "vpncmd", SERVER, CLIENT)
 NETNS = Path("/etc/netns")  # `ip netns exec` lays what is in it over /etc
 PATIENCE = 15  # seconds until a test gives up on them
 ADAPTER = "vpn_vpn"  # what the client's card "VPN" is called
-_numbers = itertools.count(1)
 
 # The first process of the namespace. A byte asks it to end everything well, the end of the pipe to end it at once.
 FIRST = """
@@ -74,25 +74,6 @@ def until(is_so: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any
             raise TimeoutError(f"{what}: not in {seconds} s")
         between.wait(0.02)
     return answer
-
-
-def run(*command: object, check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
-    words = [str(word) for word in command]
-    return subprocess.run(words, check=check, capture_output=True, text=True, timeout=PATIENCE, **more)
-
-
-@contextmanager
-def network_namespace(name: str) -> Iterator[str]:
-    run("ip", "netns", "add", name)
-    try:
-        run("ip", "-n", name, "link", "set", "lo", "up")
-        yield name
-    finally:
-        run("ip", "netns", "del", name, check=False)
-
-
-def unique(word: str) -> str:
-    return f"{word}{os.getpid()}n{next(_numbers)}"
 
 
 class Daemon:
@@ -187,7 +168,12 @@ class Server:
             for command in (["ip", "address", "add", self.address, "dev", "lo"], *self.plan.interface_commands):
                 run(*command)
             self.start()
-            hub.set_up(self._api, self.plan)
+            try:
+                hub.set_up(self._api, self.plan)
+            except Unreachable:  # a new one now and then ends by itself; systemd would start it again
+                self.kill()
+                self.start()
+                hub.set_up(self._api, self.plan)
         except BaseException:
             self.__exit__()
             raise

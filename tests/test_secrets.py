@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pyotp
 import pytest
@@ -95,20 +94,6 @@ def upload(browser: Browser, cast: Cast, name: str) -> Transfer:
 NEW_ARCHIVE, NEW_PASSWORD, MISTYPED = "Canary-Archive-2026", "canary in the coal mine", "Canary-Typo-0099"
 
 
-class Ear:
-    """Remembers every page and header that any browser was given."""
-
-    def __init__(self, app: Flask) -> None:
-        self.heard: list[str] = []
-        app.after_request(self._listen)
-
-    def _listen(self, response: Any) -> Any:
-        self.heard.append(str(response.headers))
-        if not response.is_streamed and response.mimetype.startswith("text/"):
-            self.heard.append(response.get_data(as_text=True))
-        return response
-
-
 def forms_of(secret: str) -> list[bytes]:
     """The secret in clear, hex, and base64 at each of the three places it can begin in."""
     raw = secret.encode()
@@ -171,9 +156,8 @@ def business(app: Flask, browser: People, cast: Cast) -> None:
 
 
 def test_no_secret_lies_or_shows_anywhere(
-    app: Flask, browser: People, cast: Cast, demo_file: Path, log_lines: Callable[[], list[str]]
+    app: Flask, browser: People, cast: Cast, demo_file: Path, heard: list[str], log_lines: Callable[[], list[str]]
 ) -> None:
-    ear = Ear(app)
     codes = first_day(app, browser, cast)
     business(app, browser, cast)
     secrets = {"typed by mistake": MISTYPED, "archive password": NEW_ARCHIVE, "own password": NEW_PASSWORD}
@@ -185,9 +169,9 @@ def test_no_secret_lies_or_shows_anywhere(
     places = {str(path): path.read_bytes() for path in demo_file.parent.rglob("*") if path.is_file()}
     del places[str(demo_file)]  # the demonstration's own list of its secrets
     places["logs"] = "\n".join(log_lines()).encode()
-    places["pages"] = "\n".join(ear.heard).encode()
+    places["pages"] = "\n".join(heard).encode()
     assert any(path.endswith("exchange.sqlite-wal") for path in places)
-    assert len(ear.heard) > 50
+    assert len(heard) > 50
     found = [
         f"{what} in {place}"
         for what, secret in secrets.items()
@@ -243,9 +227,8 @@ def people_come_and_go(browser: People, cast: Cast) -> dict[str, str]:
 
 
 def test_what_is_shown_once_lies_nowhere(
-    app: Flask, browser: People, cast: Cast, demo_file: Path, log_lines: Callable[[], list[str]]
+    app: Flask, browser: People, cast: Cast, demo_file: Path, heard: list[str], log_lines: Callable[[], list[str]]
 ) -> None:
-    ear = Ear(app)
     shown = people_come_and_go(browser, cast)
     run_jobs(app)
     places = {str(path): path.read_bytes() for path in demo_file.parent.rglob("*") if path.is_file()}
@@ -258,8 +241,8 @@ def test_what_is_shown_once_lies_nowhere(
         if any(form in content for form in forms_of(spelt))
     ]
     assert found == []
-    heard = [page.replace(" ", "") for page in ear.heard]
-    times = {what: sum(secret in page for page in heard) for what, secret in shown.items()}
+    pages = [page.replace(" ", "") for page in heard]
+    times = {what: sum(secret in page for page in pages) for what, secret in shown.items()}
     # The page of the authenticator is opened once more for its form's token.
     assert times == {what: 2 if what == "secret of the authenticator" else 1 for what in shown}
 
@@ -321,9 +304,9 @@ def looks_everywhere(kiku: Browser, office: Office) -> None:
 
 @pdf.needs_readers
 def test_what_a_letter_or_an_invitation_says_lies_nowhere_else(
-    app: Flask, browser: People, demo_file: Path, log_lines: Callable[[], list[str]]
+    app: Flask, browser: People, demo_file: Path, heard: list[str], log_lines: Callable[[], list[str]]
 ) -> None:
-    ear, kiku, vault_before = Ear(app), browser("kiku"), in_vault(app)
+    kiku, vault_before = browser("kiku"), in_vault(app)
     code = files_online(app, browser)
     office = Office.get(Office.office_number == "00777")
     key, initial = gets_its_letter(app, kiku, office)
@@ -335,8 +318,8 @@ def test_what_a_letter_or_an_invitation_says_lies_nowhere_else(
     secrets |= {"download key": key, "key in groups": f"{key[:4]} {key[4:]}", "initial password": initial}
     secrets |= {"mistyped key": key[::-1], "mistyped password": initial[::-1]}
     places = {str(path): path.read_bytes() for path in demo_file.parent.rglob("*") if path.is_file()}
-    places |= {"logs": "\n".join(log_lines()).encode(), "pages": "\n".join(ear.heard).encode()}
-    assert len(ear.heard) > 25
+    places |= {"logs": "\n".join(log_lines()).encode(), "pages": "\n".join(heard).encode()}
+    assert len(heard) > 25
     found = [
         (what, place)
         for what, secret in secrets.items()

@@ -16,7 +16,8 @@ from deploy.softether import plan
 from deploy.softether.sha0 import sha0
 from exchange import certificates, vpn_file
 from exchange.vpn import Account
-from tests.softether import Client, Server, needs_softether, network_namespace, run, unique, until
+from tests.networks import network_namespace, run, unique
+from tests.softether import Client, Server, needs_softether, until
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = ("nft", "dnsmasq")

@@ -14,7 +14,8 @@ from exchange import sessions, tunnel_logins
 from tests.browser import premises
 from tests.browser.people import OfficeUser
 from tests.browser.premises import Kit, Premises
-from tests.softether import NoTunnel, needs_softether, run, until
+from tests.networks import run
+from tests.softether import NoTunnel, needs_softether, until
 from tests.wine import Windows, needs_makensis, needs_wine
 
 pytestmark = [needs_softether, needs_wine, needs_makensis]

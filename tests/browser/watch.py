@@ -6,6 +6,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Request
 
 # Chromium writes this for every 4xx answer, also for a form refused as it should be.
 REFUSED_ANSWER = "Failed to load resource: the server responded with a status of 4"
+# And this for what it was loading while a VPN of another test gave the machine a network or took it away.
+NEW_NETWORK = "Failed to load resource: net::ERR_NETWORK_CHANGED"
 
 
 class Watch:
@@ -14,7 +16,7 @@ class Watch:
     def __init__(self, context: BrowserContext, base: str, expected: str | None = None) -> None:
         self.host = urlsplit(base).netloc
         self.asked = 0
-        self.expected = (REFUSED_ANSWER, expected or REFUSED_ANSWER)
+        self.expected = (REFUSED_ANSWER, NEW_NETWORK, expected or REFUSED_ANSWER)
         self.troubles: list[str] = []
         context.on("request", self._request)
         context.on("console", self._console)

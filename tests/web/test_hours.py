@@ -30,7 +30,7 @@ ASK_WHO = {"auth.mail", "auth.confirm_mail", "auth.send_mail_again"}  # the fund
 
 
 @pytest.fixture
-def at(app: Flask) -> At:
+def at(app: Flask, monkeypatch: pytest.MonkeyPatch) -> At:
     """The service keeps hours, and every request from now on begins at that moment in Japan."""
     moments: list[datetime] = []
 
@@ -38,7 +38,8 @@ def at(app: Flask) -> At:
         if moments:
             g.started_at = moments[-1]
 
-    app.before_request_funcs[None].insert(1, begin)  # behind the one that looks at the clock
+    first, *others = app.before_request_funcs[None]  # the first one looks at the clock
+    monkeypatch.setitem(app.before_request_funcs, None, [first, begin, *others])
     with db.atomic():
         settings.put("hours_limited", True)
     return lambda text: moments.append(datetime.fromisoformat(text).replace(tzinfo=JST))

@@ -341,17 +341,14 @@ def log_lines() -> Iterator[Callable[[], str]]:
 
 
 def test_the_code_stands_in_its_mail_and_nowhere_else(
-    app: Flask, browser: People, cast: Cast, invited: Invitation, instance: Path, log_lines: Callable[[], str]
+    app: Flask,
+    browser: People,
+    cast: Cast,
+    invited: Invitation,
+    instance: Path,
+    heard: list[str],
+    log_lines: Callable[[], str],
 ) -> None:
-    heard: list[str] = []
-
-    @app.after_request
-    def listen(response):
-        heard.append(str(response.headers))
-        if not response.is_streamed and response.mimetype.startswith("text/"):
-            heard.append(response.get_data(as_text=True))
-        return response
-
     code = invitations.code_of(invited.uid)
     told(app)
     stranger, kiku = browser(""), browser("kiku")
