@@ -481,9 +481,7 @@ class Transfer(Record):
 
     @classmethod
     def known_at(cls, *places: Membership) -> Any:
-        """What may be known of at these places: at offices their own, in the fund what has arrived and what it makes,
-        elsewhere nothing.
-        """
+        """What may be known of there: offices' own, in the fund what has arrived and what it makes, else nothing."""
         offices = [place.office_id for place in places if place.office_id]
         if offices:
             return (cls.office << offices) & ((cls.direction == FILING) | (cls.state << ARRIVED_AT_OFFICE))
@@ -541,6 +539,10 @@ class Inspection(Record):
     @property
     def job(self) -> "Job | None":
         return Job.latest(Inspection.JOB, str(self.transfer_id))
+
+
+_has_virus = Inspection.state == SQL("'quarantined'")
+Inspection.add_index(Inspection.index(Inspection.transfer, name="inspection_quarantined").where(_has_virus))
 
 
 class Job(Record):

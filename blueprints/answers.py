@@ -10,8 +10,8 @@ from urllib.parse import quote
 from flask import Response, flash, make_response, redirect, render_template, request, stream_with_context, url_for
 from flask_login import current_user
 
-from blueprints import deeds
-from exchange import quarantine, rescans, spreadsheet
+from blueprints import deeds, findings
+from exchange import quarantine, rescans, scanner, spreadsheet
 from exchange.quarantine import Needs
 from models import AuditEntry, Inspection, Membership, Transfer
 
@@ -72,8 +72,6 @@ def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:
     first, again = transfer.inspection.job, rescans.under_way(transfer)
     # Read after its jobs: one that is done has left its word.
     transfer.inspection_row = row = transfer.inspections.get()
-    if current_user.member.office_id:  # which other offices there are is not for an office to read
-        row.findings = [found for found in row.findings if found["code"] != "OTHER_OFFICE"]
     is_rescanning = row.is_over and again is not None
     here, may_ask = {"uid": transfer.uid}, rescans.may_ask(current_user.actor, transfer, current_user.held)
     return {
@@ -82,6 +80,7 @@ def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:
         "job": again if is_rescanning else first,
         "is_rescanning": is_rescanning,
         "is_polling": is_rescanning or not row.is_over,
+        "findings": findings.lines(row, current_user.is_office),
         "why_held": _why_held(transfer, row),
         "steps": quarantine.what_to_do(transfer, quarantine.side_of(current_user.actor)),
         "inspection_url": url_for(f"{blueprint}.inspection", **here, seen=_word_of(row)),
@@ -106,14 +105,28 @@ def inspection_alone(transfer: Transfer, blueprint: str, **more: Any) -> Respons
 
 
 def rescan_asked(transfer: Transfer, blueprint: str) -> Response:
-    """To the page about it, which shows how far the rescan is."""
-    flash("ウイルス検査をやり直しています。終わると、結果が「検査の結果」に表示されます。", "info")
+    """To the page about it, which shows how far the rescan is; and at once, where the scanner doesn't answer."""
+    flash(*((RESCANNING, "info") if scanner.health().is_up else (_nobody_answers(transfer), "warning")))
     return redirect(url_for(f"{blueprint}.detail", uid=transfer.uid, _anchor="inspection"), 303)
+
+
+RESCANNING = "ウイルス検査をやり直しています。終わると、結果が「検査の結果」に表示されます。"
+NOBODY_ANSWERS = "ウイルス検査のプログラムが、いま応答していません。"
+COMES_BY_ITSELF = "依頼は受け付けました。応答が戻ると、10分ほどのうちに自動で検査し、結果をここに表示します。"
+COMES_NOT = "いまの検査の結果は、このまま変わりません。しばらくしてから、同じボタンをもう一度押してください。"
+
+
+def _nobody_answers(transfer: Transfer) -> str:
+    """With what comes next: the worker asks again by itself only where something is missing and somebody waits."""
+    has_result = (transfer.inspection.scan or {}).get("verdict") == "clean"
+    is_asked_again = transfer.state in rescans.AT_WORK and not has_result
+    return NOBODY_ANSWERS + (COMES_BY_ITSELF if is_asked_again else COMES_NOT)
 
 
 def _why_held(transfer: Transfer, row: Inspection) -> str:
     """Why nothing may be done until the scanner has looked, as the fund wants it; "" otherwise."""
-    return quarantine.why_not(transfer, Needs.SCANNED, inspection=row) if row.state in ("passed", "warned") else ""
+    is_good = row.state in ("passed", "warned")
+    return quarantine.why_not(transfer, Needs.SCANNED, current_user.actor, row) if is_good else ""
 
 
 def _word_of(row: Inspection) -> str:

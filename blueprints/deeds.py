@@ -373,7 +373,7 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "filing.received": ("受領", _nothing),
     "filing.completed": ("処理完了", _nothing),
     "filing.rejected": ("不受理", _reason),
-    "filing.downloaded": ("ZIPの保存", _nothing),
+    "filing.downloaded": ("ZIPのダウンロード", _nothing),
     "filing.entry_opened": ("ファイルを開いた", _entry),
     "statement.uploaded": ("登録", _upload),
     "statement.inspected": ("検査", _verdict),
@@ -386,7 +386,7 @@ DEEDS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "statement.requested": ("受取要求", _nothing),
     "statement.received": ("ダウンロード", _nothing),
     "statement.window_closed": ("受取期間の終了", _nothing),
-    "statement.downloaded": ("ZIPの保存", _nothing),
+    "statement.downloaded": ("ZIPのダウンロード", _nothing),
     "transfer.sent_whole": ("ダウンロードの完了", _sent),
 }
 

@@ -80,7 +80,7 @@ def upload_form() -> ResponseReturnValue:
 
 def _upload_sink() -> uploads.OneFile:
     permissions.require(current_user.actor, "upload")
-    return uploads.OneFile(current_app.config["MAX_FILE_BYTES"])
+    return uploads.OneFile(current_app.config["MAX_FILE_BYTES"], arrivals.IncomingZip)
 
 
 @bp.post("/upload")
@@ -90,7 +90,11 @@ def upload() -> ResponseReturnValue:
     if not form.validate() or request.sink.receiving is None:
         return _upload_page(form), 422
     slip = fields.slip(form, FILING, uploads.clean_name(form.file.data.filename))
-    transfer = arrivals.upload(current_user.actor, request.sink.receiving, slip, _replaced(form))
+    try:
+        transfer = arrivals.upload(current_user.actor, request.sink.receiving, slip, _replaced(form))
+    except arrivals.NoZip as refused:
+        form.file.errors = [refused.message]
+        return _upload_page(form), 422
     flash(f"アップロードしました。受付番号は {transfer.receipt_number} です。", "success")
     return redirect(url_for("files.detail", uid=transfer.uid), 303)
 
@@ -148,7 +152,7 @@ def move(uid: str, noun: str) -> ResponseReturnValue:
 
 @bp.post("/selection")
 def selection() -> ResponseReturnValue:
-    """The same move for every checked row; each stands for itself, and what could not be done is said by its number."""
+    """The same move for every checked row; each stands for itself, and what came of it is said by its number."""
     verb = moves.VERBS.get(request.form.get("verb", ""), "")
     if verb not in moves.MANY:
         raise Refused("操作が選ばれていません。行を選んでからボタンを押してください。")
@@ -158,20 +162,23 @@ def selection() -> ResponseReturnValue:
         flash("行が選ばれていません。左の欄で選んでからボタンを押してください。", "warning")
     elif verb == "send_back" and not form.validate():
         return _outgoing(form, frozenset(transfer.uid for transfer in chosen)), 422
-    for transfer in chosen:
-        _do_selected(transfer, verb, form.reason.data or "")
+    else:
+        outcomes = [(one, *_do_selected(one, verb, form.reason.data or "")) for one in chosen]
+        flash(*moves.told_of_many(verb, outcomes))
     return redirect(url_for("files.outgoing", **paging.here()), 303)
 
 
-def _do_selected(transfer: Transfer, verb: str, reason: str) -> None:
+def _do_selected(transfer: Transfer, verb: str, reason: str) -> tuple[bool, str]:
+    """Whether it was done, and the sentence about it."""
+    verb = moves.LEFT_OF.get((verb, transfer.state), verb)
     try:
         if verb == "send_back":
             transfers.send_back(current_user.actor, transfer, reason)
         else:
             moves.SIMPLE[verb](current_user.actor, transfer)
-        flash(f"{transfer.receipt_number}：{moves.DONE[verb]}", "success")
     except Refused as refused:
-        flash(f"{transfer.receipt_number}：{refused.message}", "error")
+        return False, refused.message
+    return True, moves.DONE[verb]
 
 
 def _outgoing(form: ReasonForm, ticked: frozenset[str] = frozenset()) -> str:

@@ -11,7 +11,7 @@ from exchange import credentials, hours, sessions, settings
 
 bp = Blueprint("help", __name__, url_prefix="/help")
 
-PAGES = ("faq", "flow", "requirements", "network", "terms", "accessibility")
+PAGES = ("faq", "flow", "findings", "requirements", "network", "terms", "accessibility")
 PORTS = {"https": 443, "http": 80}
 
 

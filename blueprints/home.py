@@ -12,7 +12,7 @@ from models import FILING, STATEMENT, Membership
 
 bp = Blueprint("home", __name__)
 
-SHOWN = 10  # open handovers; the list has all of them
+SHOWN = 10  # open handovers, documents with a virus; their lists have all of them
 
 # What waits → the page on which something can be done about it: a list of documents, or another one.
 LISTS = {
@@ -67,6 +67,8 @@ def _start_page() -> str:
         offices=overview.offices_waiting(offices, tally) if tally is not None else [],
         months=overview.traffic(member, at),
         last_login=overview.last_login(member.user),
+        infected=overview.quarantined(member, at),
+        most_infected=SHOWN,
         handovers=handovers.open_to(member, current_user.held)[:SHOWN],
         is_onboarding=current_user.is_office and not _has_come(member),
     )

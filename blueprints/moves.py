@@ -2,8 +2,10 @@
 sentence that says what comes next.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from blueprints import findings
 from exchange import quarantine, transfers
 from exchange.actors import Actor
 from exchange.quarantine import Needs
@@ -23,6 +25,8 @@ NOUNS = {
     "reject": "rejection",
 }
 VERBS = {noun: verb for verb, noun in NOUNS.items()}
+# Of checked rows: the row's state → what is left of the verb for it.
+LEFT_OF = {("approve_and_deliver", "approved"): "deliver"}
 SIMPLE = {
     "approve": transfers.approve,
     "deliver": transfers.deliver,
@@ -97,7 +101,7 @@ def question(verb: str, transfer: Transfer, to: str) -> str:
     """What is asked before the verb is done to this transfer; empty for a harmless one."""
     what = f"「{transfer.kind.name}」（受付番号 {transfer.receipt_number}）"
     if verb in DECIDING and transfer.inspection.state == "warned":
-        return WARNED.format(len(transfer.inspection.findings)) + CONFIRM_MANY[verb].format(what=what, to=to)
+        return WARNED.format(_warnings(transfer)) + CONFIRM_MANY[verb].format(what=what, to=to)
     return CONFIRM.get(verb, "").format(what=what, to=to)
 
 
@@ -114,6 +118,24 @@ def for_many(held: frozenset[str], direction: str, to: str) -> list[dict[str, An
         for verb in MANY
         if held.issuperset(word for step in _steps(verb) for word in transfers.MOVES[direction, step].words)
     ]
+
+
+def told_of_many(verb: str, outcomes: Sequence[tuple[Transfer, bool, str]]) -> tuple[list[str], str]:
+    """(lines of a notice, its kind) about checked rows, each with whether it was done and a sentence: a line about all
+    of them, and one for each, those first that could not be done.
+    """
+    rows = sorted(outcomes, key=lambda outcome: outcome[1])
+    done = sum(is_done for _, is_done, _ in rows)
+    head = f"{done}件を{DONE[verb]}" if done else ""
+    if done < len(rows):
+        head = f"選んだ{len(rows)}件のうち、{head}{len(rows) - done}件はできませんでした。"
+    kind = "success" if done == len(rows) else "warning" if done else "error"
+    return [head, *(_told(transfer, sentence) for transfer, _, sentence in rows)], kind
+
+
+def _told(transfer: Transfer, sentence: str) -> str:
+    number = transfer.receipt_number
+    return f"{number}：{sentence.removeprefix(f'受付番号 {number} は、')}"
 
 
 def is_settled(direction: str, state: str) -> bool:
@@ -136,7 +158,7 @@ def what_next(transfer: Transfer, buttons: list[dict[str, Any]], held: frozenset
             return "承認されました。「配信」を押すと、基金に届きます。"
         return f"承認されました。次は、配信の権限がある方が配信します。{NOTHING_HERE}{rest}"
     if transfer.state == "delivered" and transfer.inspection.state == "quarantined":
-        return quarantine.what_to_do(transfer, quarantine.OFFICE)[0]
+        return SAID_ABOVE
     if transfer.state == "delivered":
         until = "それまでは、引き戻すことができます。" if "recall" in able else NOTHING_HERE
         return f"配信しました。基金が開くと、受領済になります。{until}"
@@ -144,6 +166,7 @@ def what_next(transfer: Transfer, buttons: list[dict[str, Any]], held: frozenset
 
 
 NOTHING_HERE = "このままお待ちください。"
+SAID_ABOVE = "していただくことは、この画面の上に表示しています。"
 OTHERS_NEXT = "次は、事業所の承認者が承認・配信します。"
 
 
@@ -160,9 +183,8 @@ def _after_upload(transfer: Transfer, able: set[str], held: frozenset[str]) -> s
     if "approve" in held:
         return f"アップロードできました。本人は承認できない設定です。次は、ほかの承認者が承認します。{NOTHING_HERE}"
     if transfer.inspection.state == "warned":
-        number = len(transfer.inspection.findings)
         return (
-            f"アップロードできましたが、検査で注意が{number}件あります。検査の結果を確かめてください。{OTHERS_NEXT}"
+            f"アップロードできましたが、検査で注意が{_warnings(transfer)}件あります。検査の結果を確かめてください。{OTHERS_NEXT}"
             "このままでよければ、お待ちください。直すときは「取消」で取り下げて、もう一度アップロードしてください。"
         )
     return f"アップロードできました。{OTHERS_NEXT}{NOTHING_HERE}"
@@ -171,7 +193,7 @@ def _after_upload(transfer: Transfer, able: set[str], held: frozenset[str]) -> s
 def _unusable(transfer: Transfer, able: set[str]) -> str:
     """Before its delivery: what its inspection, or the lack of a scan, leaves to be done."""
     if transfer.inspection.state == "quarantined":
-        return quarantine.what_to_do(transfer, quarantine.OFFICE)[0]
+        return SAID_ABOVE
     if transfer.inspection.state != "failed":
         return quarantine.why_not(transfer, Needs.SCANNED)
     again = (
@@ -180,6 +202,11 @@ def _unusable(transfer: Transfer, able: set[str]) -> str:
         else "登録した方が取り下げて、直したものを新しくアップロードします。"
     )
     return f"検査で不備が見つかったため、承認できません。{again}"
+
+
+def _warnings(transfer: Transfer) -> int:
+    """As many as the page shows to the side that decides."""
+    return len(findings.lines(transfer.inspection, is_office=transfer.is_filing))
 
 
 def _steps(verb: str) -> tuple[str, ...]:

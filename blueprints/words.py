@@ -10,10 +10,10 @@ from typing import Any
 from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
-from blueprints import guards, opening, zones
-from exchange import calendar, normalise, scanner, settings, zip_findings
+from blueprints import findings, guards, opening, zones
+from exchange import calendar, normalise, scanner, settings
 from exchange.activation_facts import End
-from models import STATEMENT
+from models import STATEMENT, Inspection
 
 CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
 VERSION = re.search(r"^## (\S+)", CHANGELOG.read_text(), re.MULTILINE)[1]  # the newest release stands first
@@ -38,6 +38,7 @@ STATE_LABELS = {
         "approved": "配信待ち",
         "delivered": "配信済",
         "requested": "受取要求済",
+        "quarantined": "隔離",
         "received": "受取済",
         "cancelled": "取消",
         "expired": "期限切れ",
@@ -144,7 +145,7 @@ def teach(app: Flask) -> None:
     app.add_template_filter(_inspection_label, "inspection_label")
     app.add_template_filter(scan_line, "scan_line")
     app.add_template_filter(_scan_word, "scan_word")
-    app.add_template_filter(_finding_word, "finding_word")
+    app.add_template_filter(_finding_counts, "finding_counts")
     app.add_template_filter(DEVICE_LABELS.__getitem__, "device_label")
 
 
@@ -275,12 +276,8 @@ def _scan_word(scan: dict[str, Any] | None) -> str:
     return SCAN_WORDS["not_scanned" if scan is None else scan["verdict"]]
 
 
-def _finding_word(finding: dict[str, Any]) -> str:
-    """How much one finding of an inspection weighs."""
-    if finding["code"] == "MALWARE":
-        return "ウイルス"
-    severity = finding.get("severity") or zip_findings.CODES.get(finding["code"])  # older rows tell none
-    return "注意" if severity == "warn" else "不備"
+def _finding_counts(inspection: Inspection) -> str:
+    return findings.counted(inspection, current_user.is_office)
 
 
 def why_void(end: End | None) -> str:

@@ -10,11 +10,22 @@ from database import db
 from exchange import audit, calendar, inspections, jobs, permissions, transfers, vault
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
+from exchange.zip_entries import OFFICE_PART
+from exchange.zip_structure import (
+    CENTRAL,
+    CENTRAL_SIGNATURE,
+    DESCRIPTOR_SIGNATURE,
+    END_SIGNATURE,
+    FLAG_ENCRYPTED,
+    LOCAL_SIGNATURE,
+    TAIL,
+)
 from models import FILING, DocumentKind, Inspection, Office, Transfer
 
 RECEIPT_ALPHABET = "0123456789"
 NOTE_LONGEST = 500
 FILE_NAME_LONGEST = 200
+BEGINNINGS = (LOCAL_SIGNATURE, DESCRIPTOR_SIGNATURE, b"PK00")  # of a ZIP, whole or split
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,52 @@ class Slip:
     token: str
 
 
+class NoZip(Refused):
+    """What was chosen is no ZIP that anybody has made of a filing."""
+
+
+class IncomingZip(vault.Receiving):
+    """The file of a 届書 on its way into the vault; `finish` refuses what is no ZIP at all, and nothing of it stays.
+
+    Whatever may be a ZIP, however broken, is taken: what is wrong with it is for the inspection to say.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        super().__init__(limit)
+        self._head = b""
+        self._tail = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._head += data[: len(LOCAL_SIGNATURE) - len(self._head)]
+        self._tail += data[-TAIL:]
+        if len(self._tail) > 2 * TAIL:
+            del self._tail[:-TAIL]
+        return super().write(data)
+
+    def finish(self) -> vault.Stored:
+        may_be_zip = self._head in BEGINNINGS or END_SIGNATURE in self._tail
+        if not may_be_zip or self._is_office_file():
+            raise NoZip(
+                "ZIPにしていないファイルは送れません。まだ何も登録していません。"
+                "「圧縮パスワード付きZIPの作り方」のとおりに作ったZIPを選んでください。"
+                "JavaScriptを使えるブラウザーでは、元のファイルを選ぶだけで、この画面がZIPにします。"
+            )
+        return super().finish()
+
+    def _is_office_file(self) -> bool:
+        """Whether it is a plain Excel or Word file, which is a ZIP by itself, as its directory tells."""
+        at = self._tail.rfind(OFFICE_PART.encode()) - CENTRAL.size
+        if at < 0 or not self._tail.startswith(CENTRAL_SIGNATURE, at):
+            return False
+        flags: int = CENTRAL.unpack_from(self._tail, at)[3]
+        return not flags & FLAG_ENCRYPTED
+
+
 def upload(actor: Actor, received: vault.Receiving, slip: Slip, replaces: Transfer | None = None) -> Transfer:
     """A 届書 of the actor's office, from its received bytes to 承認待ち with its inspection asked for.
 
     The token of a form that was sent before answers with the transfer it made. Refused when the office has no
-    圧縮パスワード yet or `replaces` is not a returned filing of it.
+    圧縮パスワード yet or `replaces` is not a returned filing of it; NoZip when an IncomingZip was none.
     """
     permissions.require(actor, "upload")
     office = actor.office

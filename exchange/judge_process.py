@@ -1,9 +1,12 @@
 """The process in which archives are judged; this file is its program, exchange/judging.py the other side.
 
 It stays, with everything imported, and forks a judge for each archive: a process that knows one object's open file
-and its key, nothing else of the installation, with little memory, little time and no right to write. What a judge may
-know comes over its own line and passes by this process, which therefore holds no secret between two archives and gives
-each judge none but its own.
+and its key, nothing else of the installation, with little memory, little time and no right to write. Before it reads
+a byte of the archive it walls itself off (walls.py): whatever the archive makes of it can open no other file. What a
+judge may know comes over its own line and passes by this process, which therefore holds no secret between two archives
+and gives each judge none but its own.
+
+Python imports some of itself when it is first needed. Behind the walls it can't, so `_prepare` asks for it beforehand.
 
 Control, on descriptor 0: a message for each archive, with the judge's end of its line and the object's file.
 A line: the question as one JSON line (see judging.judge); then, one JSON object a line, {"done", "total"} while it
@@ -13,9 +16,11 @@ works, {"malware": its name, "entry", "scan": as far as it has come} as soon as 
 What this process has to say on descriptor 2 (that it can't start) is seen by its parent's operator; a judge is silent.
 """
 
+import codecs
 import ctypes
 import gc
 import io
+import ipaddress
 import json
 import os
 import resource
@@ -27,9 +32,10 @@ from base64 import b64decode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from exchange import archives, scanner
+from exchange import archives, scanner, walls
 from exchange.vault_reader import READ, Reader
 
 LINE, NOWHERE, ERRORS, FILE = 0, 1, 2, 3  # descriptors of a judge
@@ -37,6 +43,7 @@ TELL_EVERY = 0.1  # seconds
 NICE = 10  # a page that somebody waits for comes first
 GRACE = 5  # seconds of the processor between the signal that names the limit and the one that only kills
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+CODECS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp932", "ascii", "idna")  # of archives, and of clamd's host
 NO_MEMORY = b'{"error": "MemoryError"}\n'  # made beforehand: there may be none left to make it
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -100,15 +107,18 @@ def _fork(line: int, file: int) -> int:
 
 
 def _confine(parent: int) -> None:
-    """Nothing to write, nothing to be read from outside, and no life without the process that has forked it."""
-    for option, value in ((PR_SET_PDEATHSIG, signal.SIGKILL), (PR_SET_DUMPABLE, 0)):
-        if _LIBC.prctl(option, value, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl")
+    """Nothing to write, and no life without the process that has forked it."""
+    _set(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
         resource.setrlimit(kind, (0, 0))
     os.nice(NICE)
+
+
+def _set(option: int, value: int) -> None:
+    if _LIBC.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def _limit(kind: int, value: int, grace: int = 0) -> None:
@@ -123,6 +133,8 @@ def _judge() -> None:
     line = socket.socket(fileno=LINE)
     with line.makefile("rb") as question:
         asked = json.loads(question.readline())
+    asked["clamd"], port = _found(asked["clamd"])
+    walls.shut(port)
     _limit(resource.RLIMIT_CPU, asked["seconds"], GRACE)
     _limit(resource.RLIMIT_AS, asked["memory"])
     try:
@@ -132,6 +144,24 @@ def _judge() -> None:
     except BaseException as error:  # its class is told, its text may hold what is in the archive
         said = json.dumps({"error": type(error).__name__}).encode() + b"\n"
     line.sendall(said)
+
+
+def _found(clamd: str) -> tuple[str, int | None]:
+    """Where clamd is, in numbers, as no name can be looked up behind the walls; and its port where it has one.
+
+    A name may stand for several addresses, so the one that answers is taken. When none does, the name stays: whoever
+    looks for it finds nobody.
+    """
+    if not clamd or clamd.startswith("/"):
+        return clamd, None
+    host, _, port = clamd.rpartition(":")
+    with suppress(ValueError):
+        ipaddress.ip_address(host.strip("[]"))
+        return clamd, int(port)
+    address = host, int(port)
+    with suppress(OSError, ValueError), socket.create_connection(address, scanner.CONNECT_SECONDS) as reached:
+        host = f"[{reached.getpeername()[0]}]"
+    return f"{host}:{port}", int(port)
 
 
 def _answer(asked: dict[str, Any], send: Callable[[bytes], object]) -> dict[str, Any]:
@@ -170,10 +200,20 @@ def _telling(send: Callable[[bytes], object]) -> Callable[[int, int], None]:
     return tell
 
 
+def _prepare() -> None:
+    """What is imported late, or read from a file at its first use, is there for every judge."""
+    archives.inspect(io.BytesIO(archives.proof_archive("-")), "-")
+    for name in CODECS:
+        codecs.lookup(name)
+    ctypes.CFUNCTYPE(None)(lambda: None)  # libarchive calls back: whether memory may be run, libffi asks the system
+    datetime.strptime("Fri Nov 20 17:26:00 2026", "%a %b %d %H:%M:%S %Y").astimezone()  # and the zone of the machine
+
+
 def _main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # it is told to stop by the end of whoever has started it
         signal.signal(number, signal.SIG_IGN)
-    archives.inspect(io.BytesIO(archives.proof_archive("-")), "-")  # what is imported late is there for every judge
+    _set(PR_SET_DUMPABLE, 0)  # nor can anybody look into its judges, who inherit it
+    _prepare()
     gc.collect()
     gc.freeze()  # what is shared with the judges stays shared
     with socket.socket(fileno=LINE) as control:

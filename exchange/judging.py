@@ -9,7 +9,6 @@ environment or a file.
 import atexit
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -19,11 +18,11 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from exchange import archives, sealing, vault
-from exchange.scanner import Scan
-from exchange.zip_findings import Collector, Entry, Finding, Report, make_finding
+from exchange import archives, testimony, vault
+from exchange.testimony import Died, Judgement
+from exchange.zip_findings import Report
 from models import StoredObject
 
 PROGRAM = "exchange.judge_process"
@@ -47,18 +46,6 @@ class Bounds:
     def of(cls, size: int) -> "Bounds":
         """Of an archive of so many bytes: a minute, and two seconds for each MiB."""
         return cls(60 + 2 * (size // 2**20))
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """scan: as in models.Inspection; None where there is no scanner, or nothing that it could have scanned."""
-
-    inspection: archives.Inspection
-    scan: Scan | None
-
-
-class Died(Exception):
-    """The judge ended without an answer, and not by its limits; its text is a class or a number, never contents."""
 
 
 def judge(
@@ -88,19 +75,19 @@ def judge(
         "seconds": bounds.seconds,
         "memory": bounds.memory,
     }
-    hits = _Hits()
+    hits = testimony.Hits()
     ours, theirs = socket.socketpair()
     with ours:
         with theirs, loan.file:
             _ask(ours, asked)
             _room.take(theirs, loan.file)
         try:
-            judgement = _understood(_answer(ours, loan.size, bounds.silence, on_progress, hits.add))
+            said = _answer(ours, loan.size, bounds.silence, on_progress, hits.add)
+            return hits.added_to(testimony.understood(said, limits.entries))
         except Died:
             if hits.scan is None:
                 raise
-            judgement = Judgement(archives.Inspection("reject", (), ()), None)
-    return judgement if judgement.scan else hits.added_to(judgement)
+            return hits.added_to(Judgement(archives.Inspection("reject", (), ()), None))
 
 
 def _ask(line: socket.socket, asked: dict[str, Any]) -> None:
@@ -134,71 +121,15 @@ def _answer(
             break
         heard_at = time.monotonic()
         *lines, rest = (rest + data).split(b"\n")
-        for said in map(_parsed, lines):
+        for said in map(testimony.parsed, lines):
             if "done" in said:
-                last = said["done"], said["total"]
+                last = testimony.progress(said, size)
                 on_progress(*last)
             elif "malware" in said:
                 on_hit(said)
             elif said:
                 return said
     raise Died("no answer")
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(text)
-    except ValueError:  # cut off by the end of the judge
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _understood(said: dict[str, Any]) -> Judgement:
-    if "inspection" in said:
-        try:
-            return Judgement(_inspection(said["inspection"]), said["scan"])
-        except (KeyError, TypeError, ValueError) as odd:
-            raise Died("no inspection") from odd
-    error, ended = said.get("error"), said.get("ended")
-    if error == "TimeoutError" or ended == -signal.SIGXCPU:
-        return _too_big("時間内に検査できません")
-    if error == "MemoryError":
-        return _too_big("検査に使えるメモリーを超えます")
-    if error == "Unsealable":
-        raise sealing.Unsealable("the stored bytes were changed or cut")
-    raise Died(f"{error}" if error else f"ended with {ended}")
-
-
-def _inspection(told: dict[str, Any]) -> archives.Inspection:
-    if told["verdict"] not in ("accept", "warn", "reject"):
-        raise ValueError("no verdict")
-    findings = tuple(Finding(**found) for found in told["findings"])
-    return archives.Inspection(told["verdict"], findings, tuple(Entry(**entry) for entry in told["entries"]))
-
-
-def _too_big(detail: str) -> Judgement:
-    return Judgement(archives.Inspection("reject", (make_finding("TOO_BIG", None, detail),), ()), None)
-
-
-class _Hits:
-    """The malware that a judge has told of on the way, for when it can't say so at its end."""
-
-    def __init__(self) -> None:
-        self.scan: Scan | None = None  # after the last of them
-        self._found = Collector()
-
-    def add(self, said: dict[str, Any]) -> None:
-        try:
-            self._found.add("MALWARE", str(said["entry"]), str(said["malware"]))
-            self.scan = cast(Scan, said["scan"])
-        except KeyError as odd:
-            raise Died("no malware") from odd
-
-    def added_to(self, judgement: Judgement) -> Judgement:
-        if self.scan is None:
-            return judgement
-        told = judgement.inspection
-        return Judgement(archives.Inspection("reject", self._found.findings() + told.findings, told.entries), self.scan)
 
 
 class _Room:

@@ -1,18 +1,23 @@
 """What a list of documents shows, and how many there are of each state: at one place, or at several offices at once.
 
-Lists tell two states further apart than the rows do, since then somebody else has to act: what is not delivered and was
-refused by its inspection, or has a virus by now, is `unusable`; a 差戻し that has been sent again is `replaced`.
+Lists tell some states further apart than the rows do, since then somebody else has to act: what is not delivered and
+was refused by its inspection, or has a virus by now, is `unusable`; a 差戻し that has been sent again is `replaced`; a
+帳票 that nobody can pick up, since a virus was found after its delivery, is `quarantined`.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import Value, fn
+from peewee import SQL, Value, fn
 
 from models import FILING, STATEMENT, Inspection, Membership, Transfer
 
 # State in lists → states in the row.
-PARTED: dict[str, tuple[str, ...]] = {"unusable": ("uploaded", "approved"), "replaced": ("returned",)}
+PARTED: dict[str, tuple[str, ...]] = {
+    "unusable": ("uploaded", "approved"),
+    "replaced": ("returned",),
+    "quarantined": ("delivered", "requested"),  # of statements: a filing with a virus is received and then refused
+}
 PARTED_STATES = tuple(state for states in PARTED.values() for state in states)
 REFUSED = ("failed", "quarantined")  # by the inspection
 
@@ -64,10 +69,13 @@ def _counted(places: Sequence[Membership], directions: Sequence[str], *condition
 
 
 def _is_parted() -> Any:
-    """Refused by its inspection, or sent again by a filing that wasn't cancelled."""
+    """Refused by its inspection, sent again by a filing that wasn't cancelled, or held back on its way to an office."""
     newer = Transfer.alias()
-    refused = Inspection.select(Value(1)).where(Inspection.transfer == Transfer.id, Inspection.state << REFUSED)
+    inspection = Inspection.select(Value(1)).where(Inspection.transfer == Transfer.id)
+    refused = inspection.where(Inspection.state << REFUSED)
+    quarantined = inspection.where(Inspection.state == SQL("'quarantined'"))  # as its index has it
     again = newer.select(Value(1)).where(newer.replaces == Transfer.id, newer.state != "cancelled")
     is_refused = (Transfer.state << PARTED["unusable"]) & fn.EXISTS(refused)
     is_replaced = (Transfer.state << PARTED["replaced"]) & fn.EXISTS(again)
-    return (Transfer.state << PARTED_STATES) & (is_refused | is_replaced)  # the first for the index
+    is_held = (Transfer.state << PARTED["quarantined"]) & (Transfer.direction == STATEMENT) & fn.EXISTS(quarantined)
+    return (Transfer.state << PARTED_STATES) & (is_refused | is_replaced | is_held)  # the first for the index

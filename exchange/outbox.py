@@ -1,13 +1,14 @@
-"""Mails: who gets which, written as rows with what they tell; the postman carries them away."""
+"""Mails: who gets which, and what it tells; mail_rows keeps them, the postman carries them away."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from database import db, utc_now
+from database import utc_now
 from equipment import ActivationRequest, Handover
 from exchange import calendar, quarantine
 from exchange.actors import Actor
+from exchange.mail_rows import gather, naming, take_out, write, write_to
 from models import (
     ARRIVED_AT_FUND,
     ARRIVED_AT_OFFICE,
@@ -23,15 +24,17 @@ from models import (
 from papers import Document, Invitation
 
 GATHER = timedelta(minutes=10)  # that a mail about changes waits for more of them
-LINES_LONGEST = 50  # changes in one mail
-VIRUSES = 5  # names of them in one mail
+VIRUSES = 5  # names of them for one file
+VIRUS_MAILS = {"quarantined": quarantine.OFFICE, "quarantined_at_fund": quarantine.FUND}  # kind → whose it is
+MORE_VIRUSES = "quarantined_more"  # what was found soon after one of them, for either side
+VIRUS_REST = timedelta(hours=1)  # between two such mails to a person: whoever uploads viruses floods nobody
 
 
 # ── one function per mail ──
 
 
 def one_time_password(code: OneTimePassword) -> None:
-    _write("one_time_password", [code.membership.user], code=code, expires_at=code.expires_at)
+    write("one_time_password", [code.membership.user], code=code, expires_at=code.expires_at)
 
 
 def is_mailed(code: OneTimePassword) -> bool:
@@ -42,15 +45,15 @@ def is_mailed(code: OneTimePassword) -> bool:
 def mail_confirmation(code: OneTimePassword) -> None:
     """To the address that is to be confirmed, not to the one in force."""
     user = code.membership.user
-    _write("mail_confirmation", [user], code=code, to_address=user.pending_mail, expires_at=code.expires_at)
+    write("mail_confirmation", [user], code=code, to_address=user.pending_mail, expires_at=code.expires_at)
 
 
 def password_locked(member: Membership, minutes: int) -> None:
     """To the manager of the office; for the fund's people to themselves."""
     if member.office is None:
-        _write("password_locked", [member.user], login_id=member.login_id, minutes=minutes)
+        write("password_locked", [member.user], login_id=member.login_id, minutes=minutes)
     else:
-        _write("password_locked", _admins(member.office), login_id=member.login_id, minutes=minutes)
+        write("password_locked", _admins(member.office), login_id=member.login_id, minutes=minutes)
 
 
 def login_refused_device(actor: Actor, member: Membership) -> None:
@@ -58,45 +61,45 @@ def login_refused_device(actor: Actor, member: Membership) -> None:
     assert member.office is not None
     when = f"{calendar.japan(actor.at):%Y/%m/%d %H:%M}"
     admins = _admins(member.office)
-    _write("login_refused_device", admins, login_id=member.login_id, at=when, address=actor.address)
+    write("login_refused_device", admins, login_id=member.login_id, at=when, address=actor.address)
 
 
 def device_requested(request: ActivationRequest, is_desk_told: bool) -> None:
     """To the manager, that a confirmation code has come; and, unless nobody has to look at it, to the desk."""
     facts = {"receipt_number": request.receipt_number, "slot": request.device.slot}
     office, computer = request.device.office, request.computer_name
-    _write("device_requested", _admins(office), computer_name=computer, is_automatic=not is_desk_told, **facts)
+    write("device_requested", _admins(office), computer_name=computer, is_automatic=not is_desk_told, **facts)
     if is_desk_told:
         desk = [member.user for member in Membership.holding(None, "activate")]
-        _write("device_waiting", desk, office=office.name, request=request.uid, **facts)
+        write("device_waiting", desk, office=office.name, request=request.uid, **facts)
 
 
 def device_returned(request: ActivationRequest) -> None:
     """To the manager: the PC is not activated, and why."""
     facts = {"receipt_number": request.receipt_number, "slot": request.device.slot, "reason": request.reason}
-    _write("device_returned", _admins(request.device.office), computer_name=request.computer_name, **facts)
+    write("device_returned", _admins(request.device.office), computer_name=request.computer_name, **facts)
 
 
 def device_activated(device: Device, computer_name: str = "") -> None:
     """To the manager: from now on the PC can connect."""
-    _write("device_activated", _admins(device.office), slot=device.slot, computer_name=computer_name)
+    write("device_activated", _admins(device.office), slot=device.slot, computer_name=computer_name)
 
 
 def device_stopped(actor: Actor, device: Device, are_sessions_over: bool) -> None:
     """To the manager: the PC can't connect any more. Nothing that was typed: a reason may name a person."""
     facts = {"slot": device.slot, "by": _side(actor), "are_sessions_over": are_sessions_over}
-    _write("device_stopped", _admins(device.office), has_active=device.office.has_active_device(), **facts)
+    write("device_stopped", _admins(device.office), has_active=device.office.has_active_device(), **facts)
 
 
 def device_replaced(actor: Actor, device: Device) -> None:
     """To the manager: another PC is to take the slot."""
     facts = {"slot": device.slot, "by": _side(actor), "is_at_work": device.state == "active"}
-    _write("device_replaced", _admins(device.office), has_active=device.office.has_active_device(), **facts)
+    write("device_replaced", _admins(device.office), has_active=device.office.has_active_device(), **facts)
 
 
 def device_kept(actor: Actor, device: Device) -> None:
     """To the manager: no other PC is to take the slot after all."""
-    _write("device_kept", _admins(device.office), slot=device.slot, by=_side(actor))
+    write("device_kept", _admins(device.office), slot=device.slot, by=_side(actor))
 
 
 def handover_asked(handover: Handover) -> None:
@@ -104,7 +107,7 @@ def handover_asked(handover: Handover) -> None:
     _tell_both("handover_asked", handover)
     if not handover.is_planned:
         others = Membership.holding(None, "register").where(Membership.user != handover.asked_by.user_id)
-        _write("handover_waiting", [member.user for member in others], office=handover.office.name)
+        write("handover_waiting", [member.user for member in others], office=handover.office.name)
 
 
 def handover_withdrawn(handover: Handover) -> None:
@@ -123,7 +126,7 @@ def _tell_both(kind: str, handover: Handover, **facts: Any) -> None:
     ids = {side: member.login_id for side, member in sides.items()}
     facts |= {**ids, "office": handover.office.name, "is_planned": handover.is_planned}
     for side, member in sides.items():
-        _write(kind, [User.get_by_id(member.user_id)], side=side, **facts)
+        write(kind, [User.get_by_id(member.user_id)], side=side, **facts)
 
 
 def _side(actor: Actor) -> str:
@@ -138,12 +141,12 @@ def _side(actor: Actor) -> str:
 def counter_opened(actor: Actor, office: Office, purpose: str = "download") -> None:
     """To the manager: somebody came to a counter of the office (download, activate) with the key of its letter."""
     at = f"{calendar.japan(actor.at):%Y/%m/%d %H:%M}"
-    _write("counter_opened", _admins(office), at=at, address=actor.address, purpose=purpose)
+    write("counter_opened", _admins(office), at=at, address=actor.address, purpose=purpose)
 
 
 def mail_changed(actor: Actor, member: Membership) -> None:
     """To the address in force: another one has been asked for."""
-    _write("mail_changed", [member.user], by=_role(actor, member))
+    write("mail_changed", [member.user], by=_role(actor, member))
 
 
 def account_changed(actor: Actor, member: Membership, what: str, to_address: str | None = None) -> None:
@@ -154,27 +157,14 @@ def account_changed(actor: Actor, member: Membership, what: str, to_address: str
     office = member.office.display_name if member.office else ""
     when = f"{calendar.japan(actor.at):%Y/%m/%d %H:%M}"
     line = {"at": when, "what": what, "by": _role(actor, member), "office": office}
-    address = to_address or User.get_by_id(member.user_id).mail
-    gathering = _gathering(actor, member, address)
-    if gathering is None:
-        due = actor.at + GATHER
-        _write("account_changed", [member.user], to_address=address, due_at=due, lines=[line])
-    else:
-        Mail.update(facts={"lines": [*gathering.facts["lines"], line]}).where(Mail.id == gathering.id).execute()
+    user = User.get_by_id(member.user_id)
+    gather("account_changed", user, line, actor.at, due_at=actor.at + GATHER, address=to_address or "")
 
 
 def address_changed(actor: Actor, member: Membership, old: str) -> None:
     """The person's address is another from now on: both are told."""
     for address in (None, old):
         account_changed(actor, member, "メールアドレスの切り替え", to_address=address)
-
-
-def _gathering(actor: Actor, member: Membership, address: str) -> Mail | None:
-    """The mail to that address that still waits for more changes of this person."""
-    waiting = (Mail.state == "waiting") & (Mail.tries == 0) & Mail.leased_until.is_null() & (Mail.due_at > actor.at)
-    mine = (Mail.kind == "account_changed") & (Mail.to_user == member.user_id) & (Mail.to_address == address)
-    found = Mail.select().where(mine, waiting).order_by(Mail.id.desc()).first()
-    return found if found and len(found.facts["lines"]) < LINES_LONGEST else None
 
 
 def _role(actor: Actor, member: Membership) -> str:
@@ -190,23 +180,23 @@ def _role(actor: Actor, member: Membership) -> str:
 def invitation(member: Membership) -> None:
     """To a consultant: an office asks to be worked for."""
     assert member.office is not None
-    _write("invitation", [member.user], office=member.office.name)
+    write("invitation", [member.user], office=member.office.name)
 
 
 def invitation_answered(member: Membership, answer: str) -> None:
     """To the 管理者 who asked: accepted, declined or (the person's account is in other hands) withdrawn."""
     assert member.office is not None
-    _write("invitation_answered", _admins(member.office), login_id=member.login_id, answer=answer)
+    write("invitation_answered", _admins(member.office), login_id=member.login_id, answer=answer)
 
 
 def totp_in_use(code: OneTimePassword) -> None:
     """Instead of a code, to somebody who uses an authenticator."""
-    _write("totp_in_use", [code.membership.user], code=code, expires_at=code.expires_at)
+    write("totp_in_use", [code.membership.user], code=code, expires_at=code.expires_at)
 
 
 def registration_invited(invitation: Invitation) -> None:
     """To an office that is no user yet: the code that opens the form, made when the mail is sent."""
-    _write_to(
+    write_to(
         invitation.mail,
         "registration_invited",
         expires_at=invitation.expires_at,
@@ -223,13 +213,15 @@ def registration_filed(invitation: Invitation, receipt_number: str, mail: str) -
     Tells nothing that was typed into the form: whoever holds a code could have it mailed to anybody.
     """
     facts = {"receipt_number": receipt_number, "office_name": invitation.office_name}
-    _write_to(mail, "registration_filed", **facts)
-    _write("registration_waiting", [member.user for member in Membership.holding(None, "register")], **facts)
+    write_to(mail, "registration_filed", **facts)
+    write("registration_waiting", [member.user for member in Membership.holding(None, "register")], **facts)
 
 
-def approval_wanted(transfer: Transfer) -> None:
-    """To those who can approve it: where that is forbidden, not to whoever uploaded it."""
-    approvers = Membership.holding(transfer.office, "approve", "mail_notice")
+def approval_wanted(transfer: Transfer, told: Collection[int] = ()) -> None:
+    """To those who can approve it: where that is forbidden, not to whoever uploaded it. `told`: ids of users who know
+    already.
+    """
+    approvers = Membership.holding(transfer.office, "approve", "mail_notice").where(Membership.user.not_in(list(told)))
     if transfer.office.forbids_self_approval:
         approvers = approvers.where(Membership.id != transfer.uploaded_by_id)
     _tell("approval_wanted", transfer, approvers)
@@ -250,26 +242,79 @@ def inspection_failed(transfer: Transfer) -> None:
 
 
 def quarantined(transfer: Transfer) -> None:
-    """A virus was found: to whoever can do something about it on both sides, with the name of the virus alone.
+    """A virus was found: to whoever can do something about it, with the name of the virus alone.
 
     Where the office sent it: the uploader and the approvers who want mail, as when an inspection fails. Its 管理者 is
-    told always, as of everything that touches the safety of the office; and so is who may have it on a PC already.
+    told always, as of everything that touches the safety of the office; and so is who may have it on a PC already. The
+    fund hears of what it has made and of what has come to it.
     """
-    office, found = transfer.office, _viruses(transfer)
-    to_office: dict[str, Any] = {"found": found, "steps": quarantine.what_to_do(transfer, quarantine.OFFICE)}
-    to_fund: dict[str, Any] = {"found": found, "steps": quarantine.what_to_do(transfer, quarantine.FUND)}
-    has_page = not transfer.is_filing or transfer.state in ARRIVED_AT_FUND  # at the fund
+    transfer = Transfer.get_by_id(transfer.id)  # it may have been moved while it was judged
+    people, clerks = _quarantine_readers(transfer)
+    _tell_of_virus("quarantined", people, transfer)
+    _tell_of_virus("quarantined_at_fund", clerks, transfer)
+
+
+def _quarantine_readers(transfer: Transfer) -> tuple[list[User], list[User]]:
+    """At the office, at the fund."""
+    office = transfer.office
     if transfer.is_filing:
-        approvers = Membership.holding(office, "approve", "mail_notice")
-        wanting = [one for one in [transfer.uploaded_by, *approvers] if "mail_notice" in one.words() and one.is_active]
-        _write("quarantined", [*(one.user for one in wanting), *_admins(office)], transfer=transfer, **to_office)
-        clerks = set(Membership.holding(None, "receive"))
+        clerks = list(Membership.holding(None, "receive")) if transfer.state in ARRIVED_AT_FUND else []
+        wanting = [transfer.uploaded_by, *Membership.holding(office, "approve", "mail_notice")]
+        people = [one for one in wanting if "mail_notice" in one.words() and one.is_active]
     else:
-        clerks = {one for word in ("prepare", "check", "send") for one in Membership.holding(None, word)}
-        if transfer.state in ARRIVED_AT_OFFICE:
-            readers = [one.user for one in Membership.holding(office, "download")]
-            _write("quarantined", [*readers, *_admins(office)], transfer=transfer, **to_office)
-    _write("quarantined_at_fund", [one.user for one in clerks], transfer=transfer, has_page=has_page, **to_fund)
+        clerks = [one for word in ("prepare", "check", "send") for one in Membership.holding(None, word)]
+        people = list(Membership.holding(office, "download"))
+    is_known = transfer.is_filing or transfer.state in ARRIVED_AT_OFFICE
+    at_office = [*(one.user for one in people), *_admins(office)] if is_known else []
+    return at_office, [one.user for one in clerks]
+
+
+def _tell_of_virus(kind: str, users: Iterable[User], transfer: Transfer) -> None:
+    """At once, but one mail for a person and hour: what is found meanwhile waits, and is told together."""
+    now, found, side = utc_now(), _viruses(transfer), VIRUS_MAILS[kind]
+    steps = quarantine.what_to_do(transfer, side)
+    line = {
+        "receipt_number": transfer.receipt_number,
+        "kind": transfer.kind.name,
+        "office": transfer.office.display_name,
+        "at": f"{calendar.japan(now):%Y/%m/%d %H:%M}",
+        "found": found,
+    }
+    for user in {user.id: user for user in users}.values():
+        last = _last_of_virus(user, now)
+        if last is None:
+            write(kind, [user], transfer=transfer, found=found, steps=steps)
+        else:
+            gather(MORE_VIRUSES, user, line, now, due_at=last.due_at + VIRUS_REST, side=side, rest=0)
+
+
+def _last_of_virus(user: User, at: datetime) -> Mail | None:
+    """The mail about a virus that went to the person less than an hour ago, or is still to go."""
+    kinds = [*VIRUS_MAILS, MORE_VIRUSES]
+    lately = (Mail.due_at > at - VIRUS_REST) & (Mail.state << ("waiting", "sent"))
+    return Mail.select().where(Mail.to_user == user, Mail.kind << kinds, lately).order_by(Mail.due_at.desc()).first()
+
+
+def quarantine_ended(transfer: Transfer) -> set[int]:
+    """It was a false alarm: to those who were told of the virus and are still there. Answers with the users' ids."""
+    take_out(MORE_VIRUSES, "receipt_number", transfer.receipt_number)
+    singly = Mail.select().where(Mail.transfer == transfer, Mail.kind << list(VIRUS_MAILS))
+    sides = {mail.to_user_id: VIRUS_MAILS[mail.kind] for mail in singly}
+    sides |= {mail.to_user_id: mail.facts["side"] for mail in naming(MORE_VIRUSES, transfer.receipt_number)}
+    for side, office in ((quarantine.OFFICE, transfer.office), (quarantine.FUND, None)):
+        present = [one.user for one in Membership.holding(office) if sides.get(one.user_id) == side]
+        possible = quarantine.possible_again(transfer, side)
+        write("quarantine_ended", present, transfer=transfer, possible=possible, page=_page(transfer, side))
+    return set(sides)
+
+
+def _page(transfer: Transfer, side: str) -> str:
+    """Where this side finds the transfer; nothing where it doesn't see it as it stands."""
+    if side == quarantine.OFFICE:
+        is_there = transfer.is_filing or transfer.state in ARRIVED_AT_OFFICE
+        return f"/files/{transfer.uid}" if is_there else ""
+    is_there = not transfer.is_filing or transfer.state in ARRIVED_AT_FUND
+    return f"/admin/{'inbox' if transfer.is_filing else 'statements'}/{transfer.uid}" if is_there else ""
 
 
 def _viruses(transfer: Transfer) -> list[str]:
@@ -282,14 +327,14 @@ def document_withheld(document: Document, found: list[str]) -> None:
     """To the clerks who publish: a manual of theirs is withheld at the counter."""
     clerks = [member.user for member in Membership.holding(None, "publish")]
     edition = f"{document.label}({document.edition_on:%Y/%m/%d})"
-    _write("document_withheld", clerks, edition=edition, document=document.uid, found=found[:VIRUSES])
+    write("document_withheld", clerks, edition=edition, document=document.uid, found=found[:VIRUSES])
 
 
 def installer_withheld(device: Device, found: list[str]) -> None:
     """To the desk: the installer of a slot is withheld at the counter."""
     desk = [member.user for member in Membership.holding(None, "devices")]
     facts = {"contract_number": device.office.contract_number, "slot": device.slot, "office": device.office.uid}
-    _write("installer_withheld", desk, found=found[:VIRUSES], **facts)
+    write("installer_withheld", desk, found=found[:VIRUSES], **facts)
 
 
 def filing_delivered(transfer: Transfer) -> None:
@@ -338,36 +383,4 @@ def _tell(kind: str, transfer: Transfer, members: Iterable[Membership], only_if_
     current = [member for member in members if member.is_active]
     if only_if_wanted:
         current = [member for member in current if member.is_staff or "mail_notice" in member.words()]
-    _write(kind, [member.user for member in current], transfer=transfer)
-
-
-def _write(
-    kind: str,
-    users: Iterable[User],
-    transfer: Transfer | None = None,
-    code: OneTimePassword | None = None,
-    to_address: str | None = None,
-    expires_at: datetime | None = None,
-    due_at: datetime | None = None,
-    **facts: Any,
-) -> None:
-    if not db.in_transaction():
-        raise RuntimeError("a mail belongs into the transaction of what it tells")
-    for user in {user.id: user for user in users}.values():
-        Mail.create(
-            kind=kind,
-            to_user=user,
-            to_address=to_address or user.mail,  # of this moment: whoever moves it can't draw the mail after him
-            transfer=transfer,
-            code=code,
-            expires_at=expires_at,
-            due_at=due_at or utc_now(),
-            facts=facts,
-        )
-
-
-def _write_to(address: str, kind: str, expires_at: datetime | None = None, **facts: Any) -> None:
-    """To an address that belongs to no user."""
-    if not db.in_transaction():
-        raise RuntimeError("a mail belongs into the transaction of what it tells")
-    Mail.create(kind=kind, to_address=address, expires_at=expires_at, facts=facts)
+    write(kind, [member.user for member in current], transfer=transfer)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from peewee import Case, fn
+from peewee import SQL, Case, fn
 
 from exchange import (
     activation_facts,
@@ -19,6 +19,7 @@ from exchange import (
     lists,
     pickups,
     progress,
+    rescans,
     roster,
     vpn,
     vpn_orders,
@@ -30,6 +31,7 @@ from models import (
     AuditEntry,
     Device,
     Grant,
+    Inspection,
     Membership,
     Office,
     Transfer,
@@ -119,6 +121,16 @@ def waiting(
     return [wait for wait in found if wait.count]
 
 
+def quarantined(member: Membership, at: datetime) -> list[Transfer]:
+    """Documents with a virus that concern this side, newest first: as long as the worker goes on looking at them."""
+    if member.kind == "desk":
+        return []
+    concerns = Transfer.state << rescans.AT_WORK
+    concerns |= (Transfer.state == "received") & (Transfer.delivered_at > at - rescans.WATCHED)
+    has_virus = Inspection.state == SQL("'quarantined'")  # as its index has it
+    return list(Transfer.visible_to(member).where(has_virus, concerns).order_by(Transfer.id.desc()))
+
+
 def without_installer(search: str = "") -> Any:
     """Open offices with a slot, or with a PC that gives way to another, that nobody has made an installer for, by
     number. One whose installer was taken away and withdrawn since doesn't wait for another.
@@ -206,7 +218,7 @@ def _prints(at: datetime) -> Waiting:
 
 def _first_end(member: Membership, at: datetime) -> datetime | None:
     """When the first open window closes; None if that moment is over, and only the worker's chore is late."""
-    requested = Transfer.select().where(Transfer.known_at(member), Transfer.state == "requested")
+    requested = lists.listed([member], STATEMENT, "requested")
     first = requested.order_by(Transfer.requested_at).first()
     ends_at = pickups.window_ends_at(first) if first else None
     return ends_at if ends_at and ends_at > at else None

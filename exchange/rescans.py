@@ -14,6 +14,7 @@ from exchange import (
     archive_passwords,
     archives,
     audit,
+    calendar,
     inspections,
     jobs,
     judging,
@@ -31,7 +32,9 @@ from exchange.zip_findings import CHECKS, CODES, Finding, make_finding
 from models import Inspection, Job, Transfer
 
 KIND = "rescan"
-ROUND = 20  # jobs that the worker asks for at a time: whoever asks meanwhile doesn't wait for more
+# Jobs that the worker has waiting at a time: whoever asks meanwhile waits for no more than these. With a round each
+# minute that makes 7,200 scans a day.
+ROUND = 5
 WATCHED = timedelta(days=90)  # after its delivery: who has it is told of a virus that was unknown then
 AT_WORK = ("uploaded", "approved", "delivered", "requested")  # somebody is about to need the bytes
 OFFICE_WORDS, FUND_WORDS = ("upload", "approve"), ("receive", "prepare", "send")  # any of them
@@ -87,16 +90,27 @@ def _is_missing(inspection: Inspection, at: datetime) -> bool:
     """Nobody has looked, and looking again may help; not where it has just failed, with the scanner there."""
     if inspection.state not in ("passed", "warned"):
         return False
-    why = "unreachable" if inspection.scan is None else inspection.scan.get("why")
+    why = _why_away(inspection)
     has_rested = inspection.finished_at is not None and inspection.finished_at <= at - scan_ages.AGAIN
     return why == "unreachable" or (why == "broken" and has_rested)
+
+
+def _why_away(inspection: Inspection) -> str | None:
+    return "unreachable" if inspection.scan is None else inspection.scan.get("why")
+
+
+def _was_away(inspection: Inspection) -> bool:
+    """Whether the scanner didn't look, and looking again may help; a file that was too big for it stays so."""
+    return _why_away(inspection) in ("unreachable", "broken")
 
 
 # ── asking ──
 
 
 def may_ask(actor: Actor, transfer: Transfer, held: frozenset[str]) -> bool:
-    """Whether an actor with these words could ask for another scan now: for the button."""
+    """Whether an actor with these words could ask for another scan: for the button, which stays while it is too early,
+    so that its refusal can say from when.
+    """
     words = OFFICE_WORDS if actor.office is not None else FUND_WORDS
     return not held.isdisjoint(words) and not _why_not_ask(transfer)
 
@@ -109,7 +123,7 @@ def ask_rescan(actor: Actor, transfer: Transfer) -> None:
     places = [actor.membership] if actor.membership else []
     if not Transfer.select().where(Transfer.id == transfer.id, Transfer.known_at(*places)).exists():
         permissions.refuse(actor, words[0])
-    sentence = _why_not_ask(transfer)
+    sentence = _why_not_ask(transfer) or _too_early(transfer, actor.at)
     if sentence:
         raise Refused(sentence)
     with db.atomic():
@@ -124,11 +138,30 @@ UNDER_WAY = "ウイルス検査は、いまやり直しています。終わる�
 def _why_not_ask(transfer: Transfer) -> str:
     if not scanner.is_configured():
         return "ウイルス検査の仕組みが設定されていないため、やり直せません。サーバーの担当者へご連絡ください。"
-    if not Inspection.get(Inspection.transfer == transfer).is_over:
+    row = Inspection.get(Inspection.transfer == transfer)
+    if not row.is_over:
         return "検査が終わっていません。終わるまでお待ちください。"
+    if row.state == "failed" and row.scan is None:  # it could not be opened: nor could it the next time
+        return "不備があり、中のファイルを読めないため、ウイルス検査はできません。直したものを登録してください。"
     if transfer.stored.erased_at is not None:
         return "ファイルはすでに消去されているため、検査できません。"
     return UNDER_WAY if under_way(transfer) else ""
+
+
+def _too_early(transfer: Transfer, at: datetime) -> str:
+    """Soon after a scan another one finds nothing else; one that didn't come about may be repeated at once."""
+    row = Inspection.get(Inspection.transfer == transfer)
+    if row.finished_at is None or _was_away(row):
+        return ""
+    # The next whole minute, since no seconds are told.
+    rested_at = row.finished_at + scan_ages.AGAIN + timedelta(minutes=1, microseconds=-1)
+    earliest = rested_at.replace(second=0, microsecond=0)
+    if at >= earliest:
+        return ""
+    return (
+        "ウイルス検査は、終わったばかりです。定義ファイルが新しくなるまで、結果は変わりません。"
+        f"やり直すときは、{calendar.japan(earliest):%H:%M}からできます。"
+    )
 
 
 def under_way(transfer: Transfer) -> Job | None:
@@ -288,5 +321,7 @@ def _tell(transfer: Transfer, before: str, after: str) -> None:
         return
     if after == "quarantined":
         outbox.quarantined(transfer)
-    elif before == "quarantined" and after != "failed" and transfer.is_filing and transfer.state == "uploaded":
-        outbox.approval_wanted(transfer)  # the false alarm is over: who could not approve it can now
+    elif before == "quarantined":
+        told = outbox.quarantine_ended(transfer)
+        if after != "failed" and transfer.is_filing and transfer.state == "uploaded":
+            outbox.approval_wanted(transfer, told)  # who could not approve it can now

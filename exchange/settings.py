@@ -92,12 +92,12 @@ DECLARED: dict[str, Declared] = {
     "zipcrypto": Declared(
         *(str, "warn", INSPECTION, "ZipCrypto で暗号化されたZIP"),
         "事業所が、古くて弱い暗号方式のZIPで届書を登録したときの扱いです。",
-        choices={key: DECISIONS[key] for key in ("warn", "refuse")},
+        choices={key: DECISIONS[key] for key in ("refuse", "warn")},
     ),
     "weak_aes": Declared(
         *(str, "warn", INSPECTION, "AES-128・AES-192 で暗号化されたZIP"),
         "AES-256 より鍵の短い方式です。",
-        choices={key: DECISIONS[key] for key in ("warn", "refuse")},
+        choices={key: DECISIONS[key] for key in ("refuse", "warn")},
     ),
     **{
         check: Declared(str, default, INSPECTION, label, explanation, choices=DECISIONS)
@@ -135,7 +135,7 @@ DECLARED: dict[str, Declared] = {
     "unscanned": Declared(
         *(str, "warn", INSPECTION, "ウイルス検査ができなかったファイル"),
         "検査のプログラムが動いていないか、大きすぎて検査できなかったときの扱いです。認めないあいだは、ダウンロードもできません。",
-        choices={"warn": "未検査と表示し、承認と配信を認める", "refuse": "検査が済むまで、承認も配信も認めない"},
+        choices={"refuse": "検査が済むまで、承認も配信も認めない", "warn": "未検査と表示し、承認と配信を認める"},
     ),
     "rescan_days": Declared(
         *(int, 7, INSPECTION, "ウイルス検査をやり直すまでの日数"),

@@ -75,33 +75,33 @@ DEFAULTS: Policy = {name: check.default for name, check in CHECKS.items()}
 
 # {it} is the entry in 「」 (or the archive itself), {detail} what exactly was seen.
 MESSAGES: dict[str, str] = {
-    "NOT_ZIP": "{detail}ZIPファイルではありません。パスワード付きZIPに圧縮してから送ってください。",
-    "EMPTY_ARCHIVE": "ZIPの中にファイルがありません。届書を入れて作り直してください。",
-    "NOT_ENCRYPTED": "{detail}{it}にパスワードがかかっていません。圧縮パスワードを設定してZIPを作り直してください。",
-    "PARTLY_ENCRYPTED": "{it}だけパスワードがかかっていません。すべてにかけてZIPを作り直してください。",
-    "WRONG_PASSWORD": "{it}は登録された圧縮パスワードで開けません。圧縮パスワードを確認してZIPを作り直してください。",
+    "NOT_ZIP": "{detail}ZIPファイルではありません。圧縮パスワードを付けたZIPにして、もう一度送ってください。",
+    "EMPTY_ARCHIVE": "ZIPの中にファイルがありません。送るファイルを入れて、もう一度送ってください。",
+    "NOT_ENCRYPTED": "{detail}{it}にパスワードがかかっていません。圧縮パスワードを付けて、もう一度送ってください。",
+    "PARTLY_ENCRYPTED": "{it}だけパスワードがかかっていません。すべてにかけて、もう一度送ってください。",
+    "WRONG_PASSWORD": "{it}は登録された圧縮パスワードで開けません。圧縮パスワードを確かめて、もう一度送ってください。",
     "ZIPCRYPTO": "{it}の暗号はZipCrypto（弱い方式）です。AES-256を選んで圧縮してください。",
     "WEAK_AES": "{it}の暗号は{detail}です。AES-256を選んで圧縮してください。",
-    "BAD_METHOD": "{it}は受け付けられない方式です（{detail}）。AES-256とDeflateを選んで作り直してください。",
-    "DAMAGED": "{it}が壊れています（{detail}）。ZIPを作り直して、もう一度送ってください。",
-    "TOO_BIG": "{it}が大きすぎます（{detail}）。ファイルをいくつかのZIPに分けて送ってください。",
+    "BAD_METHOD": "{it}は受け付けられない方式です（{detail}）。AES-256とDeflateを選び、もう一度送ってください。",
+    "DAMAGED": "{it}が壊れています（{detail}）。元のファイルを確かめて、もう一度送ってください。",
+    "TOO_BIG": "{it}が大きすぎます（{detail}）。ファイルを減らし、何回かに分けて送ってください。",
     "RATIO": "{it}の圧縮率が高すぎます（{detail}）。安全のため受け付けられません。ファイルの内容を確認してください。",
-    "TOO_MANY": "ZIPの中のファイルが多すぎます（{detail}）。いくつかのZIPに分けて送ってください。",
-    "OVERLAP": "{it}の領域がほかの領域と重なっています。別の圧縮ソフトでZIPを作り直してください。",
-    "EXTRA_BYTES": "{it}に余分なデータがあります（{detail}）。別の圧縮ソフトでZIPを作り直してください。",
-    "SPLIT": "分割されたZIPは受け付けられません（{detail}）。分割せずに1つのZIPで作り直してください。",
-    "HEADER_MISMATCH": "{it}の記録が食い違っています（{detail}）。別の圧縮ソフトでZIPを作り直してください。",
-    "BAD_NAME": "{it}という名前は使えません（{detail}）。名前を変えてZIPを作り直してください。",
-    "DUPLICATE_NAME": "{it}と同じとみなされる名前がほかにもあります（{detail}）。名前を変えてZIPを作り直してください。",
-    "SPECIAL_ENTRY": "{it}は普通のファイルではありません（{detail}）。ファイルそのものを入れて作り直してください。",
-    "BAD_TYPE": "{it}は扱わない種類か、中身が名前と違います（{detail}）。取り除くか替えて送り直してください。",
-    "NESTED": "{it}は圧縮ファイルです（{detail}）。解凍して、中のファイルを直接ZIPに入れて作り直してください。",
+    "TOO_MANY": "ZIPの中のファイルが多すぎます（{detail}）。何回かに分けて送ってください。",
+    "OVERLAP": "{it}の領域がほかの領域と重なっています。別の圧縮ソフトで圧縮し直してください。",
+    "EXTRA_BYTES": "{it}に余分なデータがあります（{detail}）。別の圧縮ソフトで圧縮し直してください。",
+    "SPLIT": "分割されたZIPは受け付けられません（{detail}）。分割せずに1つのZIPにして、もう一度送ってください。",
+    "HEADER_MISMATCH": "{it}の記録が食い違っています（{detail}）。別の圧縮ソフトで圧縮し直してください。",
+    "BAD_NAME": "{it}という名前は使えません（{detail}）。ファイルの名前を変えて、もう一度送ってください。",
+    "DUPLICATE_NAME": "{it}と同じとみなされる名前がほかにもあります（{detail}）。名前を変えて送り直してください。",
+    "SPECIAL_ENTRY": "{it}は普通のファイルではありません（{detail}）。ファイルそのものを送ってください。",
+    "BAD_TYPE": "{it}は扱わない種類か、中身が名前と違います（{detail}）。取り除くか替えて、もう一度送ってください。",
+    "NESTED": "{it}は圧縮ファイルです（{detail}）。解凍して、中のファイルのほうをもう一度送ってください。",
     "MACRO": "{it}にマクロが含まれています。マクロのない形式で保存し直してください。",
-    "ENCRYPTED_INSIDE": "{it}には別のパスワードもかかっていて、中を検査できません。外してからZIPに入れ直してください。",
+    "ENCRYPTED_INSIDE": "{it}には別のパスワードもかかっていて、中を検査できません。そのパスワードを外してください。",
     "EMPTY_FILE": "{it}は空（0バイト）です。正しいファイルか確認してください。",
-    "MY_NUMBER": "{it}に個人番号と思われる数字があります（{detail}）。個人番号なら消してZIPを作り直してください。",
-    "MALWARE": "{it}からウイルスが見つかりました（{detail}）。ZIPを作ったPCを点検してください。",
-    "NOT_SCANNED": "{it}のウイルス検査がまだできていません。開くときは、PCのウイルス対策ソフトでも確かめてください。",
+    "MY_NUMBER": "{it}に個人番号と思われる数字があります（{detail}）。個人番号なら消して、もう一度送ってください。",
+    "MALWARE": "{it}からウイルスが見つかりました（{detail}）。開かないでください。",
+    "NOT_SCANNED": "{it}のウイルス検査ができていません。開くときは、PCのウイルス対策ソフトでも確かめてください。",
     "OTHER_OFFICE": "{it}の名前に、ほかの事業所の番号（{detail}）があります。送り先を確かめてください。",
 }
 
@@ -211,6 +211,12 @@ def make_finding(
     if more:
         message += f"同じ問題がほかに{more}件あります。"
     return Finding(code, message, entry, severity or CODES[code])
+
+
+def more_of(message: str) -> int:
+    """How many further ones the message of a finding counts."""
+    counted = re.search(r"同じ問題がほかに(\d+)件あります。$", message)
+    return int(counted[1]) if counted else 0
 
 
 @dataclass

@@ -19,8 +19,8 @@ LEAVES = {
     *("trail", "spreadsheet", "letter_paper", "workbooks", "registration_columns", "recognised", "clock"),
     *("confirmation_code", "certificates", "vpn_file", "kits", "softether", "hours", "progress_kinds"),
     *("marks", "reasons", "contents", "magic", "documents_inside", "my_number"),
-    *("zip_ciphers", "zip_reading", "judging"),
-    *("vault_reader", "judge_process", "scan_ages", "quarantine"),
+    *("zip_ciphers", "zip_reading", "judging", "testimony"),
+    *("vault_reader", "judge_process", "walls", "scan_ages", "quarantine", "mail_rows"),
 }
 VERBS = {
     *("transfers", "devices", "registrations", "letters", "statements", "people"),

@@ -4,7 +4,7 @@ import json
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import BooleanField, Field, HiddenField, SelectField, StringField, TextAreaField
@@ -114,7 +114,20 @@ def change() -> ResponseReturnValue:
     flash(*_answer(list(changes), changed))
     if any(key.startswith("hours_") for key in changed) and not opening.anew().is_open:
         flash(f"いまは時間外です。事業所の画面はすぐに閉じます。次は {opening.next_one()} に開きます。", "warning")
-    return redirect(url_for("settings.index"), 303)
+    return redirect(url_for("settings.index", **_place(changed)), 303)
+
+
+def _place(changed: list[str]) -> dict[str, Any]:
+    """Back to the group of what was saved, where the page says so once more; the first, if there are several."""
+    if not changed:
+        return {}
+    number = min(_number(DECLARED[key].group) for key in changed)
+    return {"saved": number, "_anchor": f"group-{number}"}
+
+
+def _number(group: str) -> int:
+    """The place of a group on the page, from 1."""
+    return [name for name, _ in groupby(DECLARED, lambda key: DECLARED[key].group)].index(group) + 1
 
 
 def _answer(asked: list[str], changed: list[str]) -> tuple[str, str]:
@@ -129,7 +142,8 @@ def _answer(asked: list[str], changed: list[str]) -> tuple[str, str]:
 def _page(form: SettingsForm) -> str:
     groups = groupby(DECLARED, lambda key: DECLARED[key].group)
     shown = [(name, LEADS.get(name), _runs(list(keys))) for name, keys in groups]
-    return render_template("admin/settings.html", form=form, groups=shown)
+    saved = request.args.get("saved", 0, type=int)
+    return render_template("admin/settings.html", form=form, groups=shown, saved=saved)
 
 
 def _runs(keys: list[str]) -> list[tuple[bool, list[tuple[str, Declared, str]]]]:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from blueprints import opening
 from database import utc_now
-from exchange import audit, calendar, clock, hours, jobs, kits, scanner, vpn, vpn_orders, zip_ciphers
+from exchange import audit, calendar, clock, hours, jobs, kits, scanner, vpn, vpn_orders, walls, zip_ciphers
 from models import Mail
 
 bp = Blueprint("status", __name__, url_prefix="/admin/status")
@@ -21,7 +21,8 @@ NETWORKS = {"VPN_NETWORKS": "事業所のネットワーク制限（VPN）", "ST
 @bp.get("/")
 def index() -> ResponseReturnValue:
     pcs = [_vpn(), *_orders(), *_kits()]
-    rows = [*_networks(), _hours(), *pcs, _mail(), _jobs(), _scanner(), *_ciphers(), _checkpoints(), _clock()]
+    zips = [_scanner(), *_ciphers(), *_walls()]
+    rows = [*_networks(), _hours(), *pcs, _mail(), _jobs(), *zips, _checkpoints(), _clock()]
     return render_template("admin/status.html", rows=rows)
 
 
@@ -133,6 +134,21 @@ def _ciphers() -> list[dict[str, str]]:
         return []
     advice = "古い方式のZIPの検査が遅くなります。libarchive13 を入れてください。"
     return [_row("ZIPの検査", "libarchive がありません", "warn", advice)]
+
+
+def _walls() -> list[dict[str, str]]:
+    """Nothing where an inspection can reach nothing but its own ZIP."""
+    label, known = "ZIPの検査の囲い", walls.version()
+    if known >= walls.WHOLE:
+        return []
+    if known:
+        advice = "検査から、ほかのファイルには届きません。通信なども閉じるには、Linux 6.12 以上で動かしてください。"
+        return [_row(label, "一部だけ働いています", "ok", advice)]
+    advice = (
+        "検査はできますが、検査の弱点を突くZIPが届いたとき、サーバーのほかのファイルを守れません。Landlock の使える "
+        "Linux（6.12 以上をすすめます）で動かしてください。"
+    )
+    return [_row(label, "Landlock が使えません", "warn", advice)]
 
 
 def _checkpoints() -> dict[str, str]:

@@ -26,11 +26,11 @@
     return made && files.length === 1 && isSame(files[0], made.zip) ? made.files : files;
   }
 
-  // A ZIP takes the place of what was chosen; nothing else does.
+  // A ZIP takes the place of what was chosen, where it is sent as it is (pack.js); nothing else does.
   function join(field) {
     var earlier = before(field);
     var chosen = listed(field.files);
-    var isZipAlone = chosen.length === 1 && window.todoke.isZip(chosen[0]);
+    var isZipAlone = chosen.length === 1 && window.todoke.isZip(chosen[0]) && field.form.querySelector("[data-pack]");
     if (!isTakenOut && removeWords(field) && chosen.length && !isZipAlone) {
       var fresh = chosen.filter(function (file) { return !earlier.some(isSame.bind(null, file)); });
       put(field, earlier.concat(fresh));

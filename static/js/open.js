@@ -115,6 +115,13 @@
     });
   }
 
+  // The other acts wait until nothing would be lost by them: they lead to a page without the files.
+  function holdMoves() {
+    var isHeld = isOnce && Boolean(zip) && !isKept;
+    document.querySelectorAll("#moves .td-actions").forEach(function (place) { place.hidden = isHeld; });
+    document.querySelectorAll("[data-open-held]").forEach(function (words) { words.hidden = !isHeld; });
+  }
+
   // What the page says of the transfer, as it is now; where that doesn't come, the page stays as it is.
   async function drawAnew() {
     try {
@@ -129,6 +136,7 @@
         if (rows.length && isOnce) { soften(fresh); }
         if (window.htmx) { window.htmx.process(fresh); }
       });
+      holdMoves();
     } catch (error) { return; }
   }
 
@@ -180,6 +188,7 @@
     window.todoke.focusOn(part("progress"));
     try {
       zip = await fetchZip(signal);
+      holdMoves();
     } catch (error) {
       trouble(error.told);
       return;
@@ -234,6 +243,7 @@
     row.isSaved = true;
     row.place.querySelector(".td-chip").hidden = false;
     isKept = isKept || rows.every(function (one) { return one.isSaved; });
+    holdMoves();
     return true;
   }
 
@@ -259,6 +269,7 @@
   function saveZip() {
     hand(zip.blob, plainName(zip.name));
     isKept = true;
+    holdMoves();
     tell(words("saved-zip"));
   }
 

@@ -62,11 +62,10 @@
 
   function pad(number) { return String(number).padStart(2, "0"); }
 
-  // A single file's own name; several get the day's.
-  function nameOfZip(form, files) {
+  // Never a file's own name: everybody can read this one, and a file may be called after a person.
+  function nameOfZip(form) {
     var now = new Date();
-    var today = String(now.getFullYear()) + pad(now.getMonth() + 1) + pad(now.getDate());
-    return files.length === 1 ? files[0].name.replace(/(.)\.[^.]*$/, "$1") + ".zip" : words(form, "name", today);
+    return words(form, "name", String(now.getFullYear()) + pad(now.getMonth() + 1) + pad(now.getDate()));
   }
 
   function refuse(form, text) {
@@ -85,7 +84,7 @@
     partOf(form).hidden = !isWanted;
     refuse(form, "");
     if (!isWanted) { passwordOf(form).value = ""; return; }
-    sum = sum.replace("{name}", function () { return nameOfZip(form, files); });
+    sum = sum.replace("{name}", function () { return nameOfZip(form); });
     partOf(form).querySelector("[data-pack-sum]").textContent = sum;
   }
 
@@ -154,7 +153,7 @@
     if (answer.refusal) { refuse(form, answer.refusal); return; }
     passwordOf(form).value = "";
     if (answer.trouble) { upload.say(form, answer.trouble); return; }
-    var packed = new File([answer.blob], nameOfZip(form, files), { type: "application/zip" });
+    var packed = new File([answer.blob], nameOfZip(form), { type: "application/zip" });
     window.todoke.made = { zip: packed, files: files };  // what is chosen after a refusal joins them, not the ZIP
     send(form, packed);
   }
@@ -166,6 +165,7 @@
       form.querySelectorAll("[data-pack-can]").forEach(function (spot) {
         spot.hidden = spot.getAttribute("data-pack-can") !== "yes";
       });
+      form.querySelector("[data-pack-how]").open = false;
     });
   }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from exchange import archives, pickups, rescans, scanner
 from exchange.actors import system
 from models import Inspection, Job, Transfer
 from tests import clamd
+from tests.exchange.scanning import inspected
 from tests.people import Cast, aes_zip, filing, inspect, statement, uploads
 
 VIRUS = "Win.Test.Mihon-1"
@@ -51,7 +53,7 @@ def _rescanning(cast: Cast) -> dict[str, Transfer]:
     """Asked for once more, where no worker runs: one waits, one is at work, one will be tried again."""
     made = {name: filing(cast, "delivered") for name in ("rescan waiting", "rescan running", "rescan again")}
     for transfer in made.values():
-        rescans.ask_rescan(cast.taro, transfer)
+        rescans.ask_rescan(cast.taro, inspected(transfer, finished_at=utc_now() - timedelta(days=1)))
     _job(made["rescan running"], state="running", done=1_234_567, total=4_000_000)
     _job(made["rescan again"], tries=2, due_at=utc_now())
     return made

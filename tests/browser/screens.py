@@ -30,7 +30,7 @@ STRANGERS: dict[str, Screen] = {
         press("/admin/login", "ログイン", ユーザーID="dareka01", ログインパスワード="x", ワンタイムパスワード="000000"),
     ),
     "help": ("busy", "", "/help/"),
-    **{f"help-{name}": ("busy", "", f"/help/{name}") for name in ("faq", "flow", "requirements")},
+    **{f"help-{name}": ("busy", "", f"/help/{name}") for name in ("faq", "flow", "findings", "requirements")},
     **{f"help-{name}": ("busy", "", f"/help/{name}") for name in ("network", "terms", "accessibility")},
     "demo-mails-empty": ("fresh", "", "/demo/mail"),
     "demo-mails": ("busy", "", "/demo/mail"),

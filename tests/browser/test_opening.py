@@ -9,15 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from playwright.sync_api import Request, Route, expect
 
 from database import utc_now
 from exchange import arrivals, pickups, statements, transfers, vault
 from models import STATEMENT, DocumentKind, Inspection, Transfer
 from tests.browser.people import Clerk, OfficeUser
-from tests.browser.site import Site
-from tests.people import Browser, Cast, inspect, logged, state, uploads
+from tests.people import Cast, inspect, logged, state, uploads
 
 NAMES = {
     "決定通知書（十一月分）.pdf": b"%PDF-1.7\n" + bytes(range(256)) * 2_000,
@@ -29,14 +27,11 @@ Sits = Callable[[str], OfficeUser | Clerk]
 
 
 @pytest.fixture
-def sits_in(app: Flask, cast: Cast, shared_site: Site, sits_down: Callable) -> Sits:
-    """`sits_in("taro")`: a person at the site, already logged in."""
-    shared_site.made.update(cast.made)
+def sits_in(sits_in: Sits) -> Sits:
+    """As everywhere; what comes into the browser's downloads is kept in `saved`."""
 
-    def sit(name: str, **more: bool) -> OfficeUser | Clerk:
-        person = sits_down(shared_site, name, **more)
-        cookie = Browser(app, cast.member(name)).client.get_cookie("todoke")
-        person.context.add_cookies([{"name": "todoke", "value": cookie.value, "url": shared_site.base}])
+    def sit(name: str) -> OfficeUser | Clerk:
+        person = sits_in(name)
         person.saved = []
         person.page.on("download", lambda it: person.saved.append(it))
         return person
@@ -77,6 +72,18 @@ def saves_all(person: OfficeUser, count: int) -> dict[str, bytes]:
     return {it.suggested_filename: Path(it.path()).read_bytes() for it in person.saved}
 
 
+def holds_the_moves(taro: OfficeUser) -> None:
+    """Nobody leaves the files behind by an act that leads elsewhere."""
+    expect(taro.main.get_by_text("保存が済むと、できる操作をここに表示します。")).to_be_visible()
+    expect(taro.main.get_by_role("button", name="受取要求")).to_be_hidden()
+    expect(taro.main.get_by_role("button", name="ダウンロード", exact=True)).to_be_hidden()
+
+
+def offers_the_moves(taro: OfficeUser) -> None:
+    expect(taro.main.get_by_role("button", name="受取要求")).to_be_visible()
+    expect(taro.main.locator("[data-open-held]")).to_be_hidden()
+
+
 def asked_of_the_server(person: OfficeUser) -> list[Request]:
     asked: list[Request] = []
     person.page.on("request", lambda it: asked.append(it))
@@ -104,12 +111,14 @@ def test_what_the_fund_has_sent_is_opened_in_the_page_and_saved_as_it_was(
     taro.sees("受け取りました。ファイルは2件です。")
     expect(taro.main.get_by_role("heading", name="保存するファイル")).to_be_focused()
     taro.sees_state("受取済")
-    expect(taro.main.get_by_role("button", name="受取要求")).to_be_visible()
+    holds_the_moves(taro)
 
     # One of them by its own button, then the rest.
     with taro.page.expect_download():
         taro.row("内訳㈱髙﨑.csv").get_by_role("button", name="保存", exact=True).click()
+    holds_the_moves(taro)
     assert saves_all(taro, 2) == NAMES
+    offers_the_moves(taro)
     assert len(taro.saved) == 2, "each is saved once"
 
     kiku.opens(number, among="帳票の配信")
@@ -118,7 +127,9 @@ def test_what_the_fund_has_sent_is_opened_in_the_page_and_saved_as_it_was(
     assert not [request for request in asked if taro.archive_password in f"{request.url} {request.post_data}"]
 
 
-def test_a_wrong_password_asks_the_server_for_nothing(cast: Cast, sits_in: Sits) -> None:
+def test_a_wrong_password_asks_for_nothing_and_leaving_is_asked_about_while_something_is_not_saved(
+    cast: Cast, sits_in: Sits
+) -> None:
     transfer, taro = requested(cast), sits_in("taro")
     before = logged(transfer)
     goes_to(taro, transfer)
@@ -136,8 +147,18 @@ def test_a_wrong_password_asks_the_server_for_nothing(cast: Cast, sits_in: Sits)
     assert (state(transfer), logged(transfer)) == ("requested", before)
 
     opens_with(taro, taro.archive_password)
-    taro.sees("受け取りました。ファイルは2件です。")
+    taro.sees("受け取りました。ファイルは2件です。保存するまで、この画面を閉じないでください。")
     assert state(transfer) == "received"
+    goes_to(taro, transfer)
+    assert len(taro.was_asked) == 1, "the browser's own question"
+
+    pickups.request_pickup(cast.taro, Transfer.get_by_id(transfer.id))
+    goes_to(taro, transfer)
+    opens_with(taro, taro.archive_password)
+    saves_all(taro, 2)
+    taro.chooses("帳票の受取")
+    taro.sees_heading("帳票の受取")
+    assert len(taro.was_asked) == 1
 
 
 def window_is_over(transfer: Transfer) -> None:
@@ -148,46 +169,33 @@ def malware_was_found(transfer: Transfer) -> None:
     Inspection.update(state="quarantined").where(Inspection.transfer == transfer).execute()
 
 
-@pytest.mark.parametrize(
-    ("happens", "words", "after"),
-    [
-        (window_is_over, "ダウンロードできる期間が終わりました。もう一度「受取要求」を押してください。", "配信済"),
-        (malware_was_found, "隔離", "受取要求済"),
-    ],
-    ids=["the window is over", "malware was found"],
-)
-def test_what_has_happened_meanwhile_is_told_in_the_servers_words(
-    happens: Callable, words: str, after: str, cast: Cast, sits_in: Sits
-) -> None:
-    transfer, taro = requested(cast), sits_in("taro")
-    goes_to(taro, transfer)
-    happens(transfer)
-    opens_with(taro, taro.archive_password)
-    trouble = taro.main.get_by_role("alert").filter(has_text="開けませんでした")
-    expect(trouble).to_be_focused()
-    expect(trouble).to_contain_text(words)
-    taro.sees_state(after)
-    taro.presses("画面を更新")
-    expect(taro.main.get_by_role("button", name="開いて保存")).to_have_count(0)
-    assert taro.saved == []
+MEANWHILE = [
+    (window_is_over, "ダウンロードできる期間が終わりました。もう一度「受取要求」を押してください。", "配信済"),
+    (malware_was_found, "隔離", "受取要求済"),
+]
 
 
-def test_a_session_that_is_over_has_taken_nothing(cast: Cast, sits_in: Sits) -> None:
-    transfer, taro = requested(cast), sits_in("taro")
+def test_what_has_happened_meanwhile_is_told_and_nothing_was_taken(cast: Cast, sits_in: Sits) -> None:
+    taro = sits_in("taro")
+    for happens, words, after in MEANWHILE:
+        transfer = requested(cast)
+        goes_to(taro, transfer)
+        happens(transfer)
+        opens_with(taro, taro.archive_password)
+        trouble = taro.main.get_by_role("alert").filter(has_text="開けませんでした")
+        expect(trouble).to_be_focused()
+        expect(trouble).to_contain_text(words)
+        taro.sees_state(after)
+        taro.presses("画面を更新")
+        expect(taro.main.get_by_role("button", name="開いて保存")).to_have_count(0)
+
+    transfer = requested(cast)
     goes_to(taro, transfer)
     taro.context.clear_cookies()
     opens_with(taro, taro.archive_password)
-    taro.sees("ログインの有効時間が終わっていたため、何も受け取っていません。")
+    taro.sees("ログインの有効時間が終わっていたため、まだ何も受け取っていません。")
     assert state(transfer) == "requested"
-
-
-def test_without_scripts_there_is_the_download_alone(cast: Cast, sits_in: Sits) -> None:
-    transfer, taro = requested(cast), sits_in("taro", java_script_enabled=False)
-    goes_to(taro, transfer)
-    expect(taro.main.get_by_role("button", name="開いて保存")).to_have_count(0)
-    expect(taro.main.locator("#open")).to_be_hidden()
-    assert taro.saves("ダウンロード") == ("決定通知.zip", b"".join(vault.pieces(transfer.stored)))
-    assert state(transfer) == "received"
+    assert taro.saved == []
 
 
 def test_names_with_folders_are_saved_under_plain_ones(cast: Cast, sits_in: Sits, tmp_path: Path) -> None:
@@ -200,6 +208,8 @@ def test_names_with_folders_are_saved_under_plain_ones(cast: Cast, sits_in: Sits
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     transfer = inspect(uploads(cast.hanako, (tmp_path / "it.zip").read_bytes()))
     goes_to(taro, transfer)
+    opens_with(taro, "Wrong-Password-26")
+    taro.sees("圧縮パスワードが違うため、まだ開いていません。")
     opens_with(taro, taro.archive_password)
     taro.sees("ZIPを開きました。ファイルは2件です。")
     taro.sees("一月/一覧㈱.csv")
@@ -214,40 +224,7 @@ def test_names_with_folders_are_saved_under_plain_ones(cast: Cast, sits_in: Sits
     assert taro.was_asked == [], "it can be opened again at any time"
 
 
-def test_leaving_is_asked_about_while_something_is_not_saved(cast: Cast, sits_in: Sits) -> None:
-    transfer, taro = requested(cast), sits_in("taro")
-    goes_to(taro, transfer)
-    opens_with(taro, taro.archive_password)
-    taro.sees("保存するまで、この画面を閉じないでください。")
-    goes_to(taro, transfer)
-    assert len(taro.was_asked) == 1, "the browser's own question"
-
-    pickups.request_pickup(cast.taro, Transfer.get_by_id(transfer.id))
-    goes_to(taro, transfer)
-    opens_with(taro, taro.archive_password)
-    saves_all(taro, 2)
-    taro.chooses("帳票の受取")
-    taro.sees_heading("帳票の受取")
-    assert len(taro.was_asked) == 1
-
-
-def test_a_zip_that_arrives_damaged_is_kept_as_it_is(cast: Cast, sits_in: Sits) -> None:
-    transfer, taro = requested(cast), sits_in("taro")
-
-    def damage(route: Route) -> None:
-        answer = route.fetch()
-        route.fulfill(response=answer, body=answer.body()[:-60], headers=answer.headers | {"content-length": ""})
-
-    taro.page.route("**/download", damage)
-    goes_to(taro, transfer)
-    opens_with(taro, taro.archive_password)
-    taro.sees("ZIPは届きましたが、この画面では開けません。")
-    name, data = taro.saves("ZIPのまま保存")
-    assert (name, data) == ("決定通知.zip", b"".join(vault.pieces(transfer.stored))[:-60])
-    assert not taro.main.get_by_role("button", name="画面を更新").is_visible()
-
-
-def test_a_stopped_fetch_says_what_is_left_to_do(cast: Cast, sits_in: Sits) -> None:
+def test_a_stopped_fetch_says_what_is_left_to_do_and_a_damaged_zip_is_kept_as_it_is(cast: Cast, sits_in: Sits) -> None:
     transfer, taro = requested(cast, {"大きな一覧.csv": base64.b64encode(os.urandom(3_000_000))}), sits_in("taro")
     goes_to(taro, transfer)
     taro.page.wait_for_load_state("networkidle")
@@ -262,3 +239,21 @@ def test_a_stopped_fetch_says_what_is_left_to_do(cast: Cast, sits_in: Sits) -> N
     taro.sees("もう一度「受取要求」を押してください。")
     expect(taro.main.get_by_role("button", name="受取要求")).to_be_visible()
     assert taro.saved == []
+
+    conditions["downloadThroughput"] = -1
+    line.send("Network.emulateNetworkConditions", conditions)
+    transfer = requested(cast)
+
+    def damage(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.body()[:-60], headers=answer.headers | {"content-length": ""})
+
+    taro.page.route("**/download", damage)
+    goes_to(taro, transfer)
+    opens_with(taro, taro.archive_password)
+    taro.sees("ZIPは届きましたが、この画面では開けません。")
+    holds_the_moves(taro)
+    assert not taro.main.get_by_role("button", name="画面を更新").is_visible()
+    name, data = taro.saves("ZIPのまま保存")
+    assert (name, data) == ("決定通知.zip", b"".join(vault.pieces(transfer.stored))[:-60])
+    offers_the_moves(taro)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Request, expect
 
-from tests.browser import site as sites
 from tests.browser.people import OfficeUser
 from tests.browser.test_upload_form import DROP
 from tests.exchange.test_zip_names import FINE, STRANGERS, TWINS
@@ -37,6 +36,7 @@ REFUSED = [
     (["長" * 84 + ".pdf"], "名前に使えない"),
     ([f"{n}.csv" for n in range(1001)], "ファイルが多すぎます（1,001個）。1回に送れるのは1,000個までです。"),
 ]
+ZIP_NAME = r"届書_20\d{6}\.zip"  # whatever its files are called
 SIZE = (200 if IS_SOAK else 20) * 1_000_000
 LONGEST_TASK = 200  # milliseconds
 LONGEST_WAIT = 180_000  # milliseconds
@@ -127,7 +127,7 @@ def test_papers_packed_in_the_page_reach_the_fund_as_they_were(sits_in: Sits, tm
     assert [taro.archive_password.encode() in data for data in uploads] == [False]
 
     name, data = taro.saves("ダウンロード")
-    assert re.fullmatch(r"届書_20\d{6}\.zip", name)
+    assert re.fullmatch(ZIP_NAME, name)
     assert unpacked(tmp_path, data, taro.archive_password) == PAPERS
     taro.presses("承認して配信")
     taro.sees_state("配信済")
@@ -140,83 +140,45 @@ def test_papers_packed_in_the_page_reach_the_fund_as_they_were(sits_in: Sits, tm
         assert kiku.saves("開く", kiku.row(name)) == (name, content)
 
 
-def test_a_wrong_password_is_told_before_anything_is_sent(hanako: OfficeUser) -> None:
+def is_refused_for_its_month(person: OfficeUser) -> None:
+    """And is left with the ZIP that was made, the password used up."""
+    expect(person.main.locator("#error-summary")).to_be_focused()
+    assert re.fullmatch(ZIP_NAME, "".join(chosen(person)))
+    asks_no_password(person)
+    assert person.main.locator("#pack-password").input_value() == ""
+
+
+def test_neither_a_wrong_password_nor_a_refused_form_loses_what_was_chosen(hanako: OfficeUser) -> None:
     sent = sent_by(hanako)
-    chooses_files(hanako, {"届書.pdf": PAPERS["資格取得届（十一月分）.pdf"]})
+    chooses_files(hanako, {"甲野太郎の届書.pdf": PAPERS["資格取得届（十一月分）.pdf"]})
     hanako.presses("アップロード")
     hanako.sees("＊圧縮パスワードを入力してください。")
     sends_with(hanako, hanako.archive_password.swapcase())
     hanako.sees("＊圧縮パスワードが違います。")
     expect(hanako.box("圧縮パスワード")).to_be_focused()
     assert sent == []
-    assert chosen(hanako) == ["届書.pdf"]
+    assert chosen(hanako) == ["甲野太郎の届書.pdf"]
+
+    hanako.types("対象年月", "来月分")
     hanako.types("圧縮パスワード", hanako.archive_password)
     hanako.page.keyboard.press("Enter")
-    hanako.sees("アップロードしました。")
-    hanako.sees("届書.zip")
-    hanako.waits_for_inspection("検査済")
-
-
-def test_a_made_zip_survives_a_refused_form_and_the_password_does_not(hanako: OfficeUser) -> None:
-    hanako.types("対象年月", "来月分")
-    chooses_files(hanako, {"届書.pdf": PAPERS["資格取得届（十一月分）.pdf"]})
+    is_refused_for_its_month(hanako)
+    chooses_files(hanako, {"一覧.csv": b"1\r\n"})
+    assert chosen(hanako) == ["甲野太郎の届書.pdf", "一覧.csv"], "it joins the files and not the ZIP they became"
     sends_with(hanako, hanako.archive_password)
-    expect(hanako.main.locator("#error-summary")).to_be_focused()
-    assert chosen(hanako) == ["届書.zip"]
-    asks_no_password(hanako)
-    assert hanako.main.locator("#pack-password").input_value() == ""
+    is_refused_for_its_month(hanako)
+
     hanako.types("対象年月", "2026/11")
     hanako.presses("アップロード")
     hanako.sees("アップロードしました。")
-    hanako.waits_for_inspection("検査済")
-
-
-def test_what_is_added_after_a_refusal_joins_the_files_and_not_the_zip_they_became(hanako: OfficeUser) -> None:
-    hanako.types("対象年月", "来月分")
-    chooses_files(hanako, {"届書.pdf": PAPERS["資格取得届（十一月分）.pdf"]})
-    sends_with(hanako, hanako.archive_password)
-    expect(hanako.main.locator("#error-summary")).to_be_focused()
-    chooses_files(hanako, {"一覧.csv": b"1\r\n"})
-    assert chosen(hanako) == ["届書.pdf", "一覧.csv"]
-    hanako.types("対象年月", "2026/11")
-    sends_with(hanako, hanako.archive_password)
-    hanako.sees("アップロードしました。")
+    hanako.sees(re.compile(ZIP_NAME))
     hanako.sees("中のファイル（2件）")
-
-
-def test_what_follows_a_zip_is_never_lost_in_silence(hanako: OfficeUser) -> None:
-    chooses_files(hanako, {"作ってあるもの.zip": aes_zip(hanako.archive_password)})
-    chooses_files(hanako, {"一覧.csv": b"1\r\n"})
-    assert chosen(hanako) == ["作ってあるもの.zip", "一覧.csv"]
-    is_told(hanako, "ZIP")
-    asks_no_password(hanako)
-
-
-def test_a_dropped_zip_goes_as_it_is(hanako: OfficeUser) -> None:
-    data = aes_zip(hanako.archive_password)
-    hanako.page.evaluate(DROP, [base64.b64encode(data).decode(), "作ってあるもの.zip"])
-    hanako.sees(f"作ってあるもの.zip（{len(data):,} バイト）")
-    asks_no_password(hanako)
-    hanako.presses("アップロード")
-    hanako.sees("アップロードしました。")
     hanako.waits_for_inspection("検査済")
-    assert hanako.saves("ダウンロード") == ("作ってあるもの.zip", data)
 
 
-def test_without_scripts_the_page_takes_one_zip_and_says_how_to_make_it(sits_in: Sits, tmp_path: Path) -> None:
-    hanako = sits_in("hanako", java_script_enabled=False)
-    goes_to_the_form(hanako)
-    hanako.sees("事業所の圧縮パスワードを付けたZIPを1つ選んでください。")
-    asks_no_password(hanako)
-    hanako.main.get_by_text("圧縮パスワード付きZIPの作り方").click()
-    hanako.sees("書庫形式を「zip」、暗号化方式を「AES-256」にします。")
-    assert hanako.main.locator("input[type=file]").get_attribute("multiple") is None
-    chooses_files(hanako, {"届書.zip": aes_zip(hanako.archive_password)})
-    hanako.presses("アップロード")
-    hanako.sees("アップロードしました。")
-
-
-def test_files_of_two_folders_join_and_one_of_the_same_name_is_taken_out_again(hanako: OfficeUser) -> None:
+def test_what_is_chosen_in_several_steps_joins_and_a_zip_goes_as_it_is(hanako: OfficeUser) -> None:
+    hanako.sees("圧縮パスワード付きZIPの作り方（自分で作るときだけ）")
+    expect(hanako.main.get_by_text("書庫形式を「zip」")).to_be_hidden()
     chooses_files(hanako, {"届書.pdf": b"%PDF-1.7\n1", "一覧.csv": b"1\r\n"})
     chooses_files(hanako, {"届書.PDF": b"%PDF-1.7\n22"})
     is_told(hanako, "「届書.PDF」と同じとみなされる名前のファイルがほかにもあります")
@@ -227,8 +189,21 @@ def test_files_of_two_folders_join_and_one_of_the_same_name_is_taken_out_again(h
     hanako.sees("選んだ2個のファイル（合計 13 バイト）")
     chooses_files(hanako, {"空.txt": b""})
     hanako.sees("空のファイル（0バイト）です。")
-    chooses_files(hanako, {"作ってあるもの.zip": aes_zip(hanako.archive_password)})
+
+    data = aes_zip(hanako.archive_password)
+    hanako.page.evaluate(DROP, [base64.b64encode(data).decode(), "作ってあるもの.zip"])
+    hanako.sees(f"作ってあるもの.zip（{len(data):,} バイト）")
     assert chosen(hanako) == ["作ってあるもの.zip"]
+    asks_no_password(hanako)
+    chooses_files(hanako, {"あとから.csv": b"1\r\n"})
+    assert chosen(hanako) == ["作ってあるもの.zip", "あとから.csv"], "nothing is lost in silence"
+    is_told(hanako, "ZIP")
+    asks_no_password(hanako)
+    hanako.presses("あとから.csv：解除")
+    hanako.presses("アップロード")
+    hanako.sees("アップロードしました。")
+    hanako.waits_for_inspection("検査済")
+    assert hanako.saves("ダウンロード") == ("作ってあるもの.zip", data)
 
 
 def test_what_the_server_would_refuse_is_told_before_it_is_packed(hanako: OfficeUser) -> None:
@@ -241,9 +216,6 @@ def test_what_the_server_would_refuse_is_told_before_it_is_packed(hanako: Office
         hanako.presses("アップロード")
         is_told(hanako, words)
     assert sent == []
-
-
-def test_the_page_takes_and_refuses_the_names_that_the_server_does(hanako: OfficeUser) -> None:
     told = hanako.page.evaluate(
         """([names, pairs]) => {
           const packing = window.todoke.packing;
@@ -251,31 +223,18 @@ def test_the_page_takes_and_refuses_the_names_that_the_server_does(hanako: Offic
         }""",
         [[*FINE, *REFUSED_NAMES], [*TWINS, *STRANGERS]],
     )
-    assert told == [REFUSED_NAMES, [list(pair) for pair in TWINS]]
+    assert told == [REFUSED_NAMES, [list(pair) for pair in TWINS]], "the names that the server refuses"
 
 
-def test_what_grows_too_large_is_told_and_what_shrinks_enough_is_sent(
-    tmp_path: Path, chromium: object, sits_down: Callable
-) -> None:
-    limits = {"TODOKE_MAX_FILE_BYTES": "1000000", "TODOKE_MAX_UNPACKED_BYTES": "3000000"}
-    with sites.running(tmp_path / "small", **limits) as site:
-        hanako = sits_down(site, "hanako")
-        hanako.logs_in()
-        goes_to_the_form(hanako)
-        chooses_files(hanako, {"明細.csv": b"1,2\r\n" * 700_000})
-        is_told(hanako, "ファイルの合計が大きすぎます。1回に送れるのは")
-        hanako.presses("明細.csv：解除")
-        chooses_files(hanako, {"明細.pdf": b"%PDF-1.7\n" + os.urandom(2_000_000)})
-        sends_with(hanako, hanako.archive_password)
-        is_told(hanako, "ZIPにしても")
-        hanako.presses("明細.pdf：解除")
-        chooses_files(hanako, {"一覧.csv": "".join(f"{n},甲野\r\n" for n in range(130_000)).encode("cp932")})
-        sends_with(hanako, hanako.archive_password)
-        hanako.sees("アップロードしました。")
-        hanako.waits_for_inspection("検査済")
+def may_send(person: OfficeUser, size: int, unpacked: int) -> None:
+    """What the page was told it may send, in bytes; that it is told the server's limits is shown without a browser."""
+    person.main.locator("[data-max-bytes]").evaluate("(it, size) => it.setAttribute('data-max-bytes', size)", size)
+    part = person.main.locator("[data-max-unpacked]")
+    part.evaluate("(it, size) => it.setAttribute('data-max-unpacked', size)", unpacked)
 
 
-def test_a_file_that_was_changed_meanwhile_is_told(hanako: OfficeUser, tmp_path: Path) -> None:
+def test_packing_that_can_not_end_is_told_and_sends_nothing(hanako: OfficeUser, tmp_path: Path) -> None:
+    sent = sent_by(hanako)
     files = [tmp_path / "一覧.csv", tmp_path / "明細.csv"]
     for file in files:
         file.write_bytes(b"1\r\n")
@@ -288,21 +247,30 @@ def test_a_file_that_was_changed_meanwhile_is_told(hanako: OfficeUser, tmp_path:
     sends_with(hanako, hanako.archive_password)
     is_told(hanako, "「一覧.csv」を読み取れませんでした。")
 
-
-def test_packing_can_be_stopped_and_nothing_is_sent(hanako: OfficeUser, tmp_path: Path) -> None:
-    file = tmp_path / "明細.bin"
-    with file.open("wb") as out:
+    hanako.page.reload()
+    goes_to_the_form(hanako)
+    large = tmp_path / "明細.bin"
+    with large.open("wb") as out:
         out.truncate(200_000_000)
-    hanako.main.locator("input[type=file]").set_input_files(file)
-    sent = sent_by(hanako)
+    hanako.main.locator("input[type=file]").set_input_files(large)
     sends_with(hanako, hanako.archive_password)
     hanako.sees("ZIPにしています（")
     hanako.presses("送信を中止")
     is_told(hanako, "中止しました。ファイルは送信していません。")
-    assert sent == []
     assert hanako.box("圧縮パスワード").input_value() == ""
-    chooses_files(hanako, {"届書.zip": aes_zip(hanako.archive_password)})
-    hanako.presses("アップロード")
+
+    hanako.presses("明細.bin：解除")
+    may_send(hanako, 1_000_000, 3_000_000)
+    chooses_files(hanako, {"明細.csv": b"1,2\r\n" * 700_000})
+    is_told(hanako, "ファイルの合計が大きすぎます。1回に送れるのは")
+    hanako.presses("明細.csv：解除")
+    chooses_files(hanako, {"明細.pdf": b"%PDF-1.7\n" + os.urandom(2_000_000)})
+    sends_with(hanako, hanako.archive_password)
+    is_told(hanako, "ZIPにしても")
+    assert sent == []
+    hanako.presses("明細.pdf：解除")
+    chooses_files(hanako, {"一覧.csv": "".join(f"{n},甲野\r\n" for n in range(130_000)).encode("cp932")})
+    sends_with(hanako, hanako.archive_password)
     hanako.sees("アップロードしました。")
 
 

@@ -12,7 +12,7 @@ from exchange import rescans
 from models import Job, Transfer
 from tests.browser import site as sites
 from tests.browser.site import Site
-from tests.exchange.scanning import CLEAN, FOUND, inspected
+from tests.exchange.scanning import CLEAN, FOUND, aged, inspected
 from tests.people import Cast, filing
 
 AGAIN, UNDER_WAY = "ウイルス検査をやり直す", "ウイルス検査をやり直しています"
@@ -34,7 +34,7 @@ def ends(transfer: Transfer, **columns: Any) -> None:
 
 
 def test_the_page_follows_a_rescan_and_keeps_what_is_being_typed(cast: Cast, site: Site, sits_down: Callable) -> None:
-    transfer = inspected(filing(cast, "received"), scan=CLEAN)
+    transfer = aged(filing(cast, "received"), days=1)
     kiku = sits_down(site, "kiku")
     kiku.logs_in()
     kiku.goes_to(f"/admin/inbox/{transfer.uid}")
@@ -55,5 +55,5 @@ def test_the_page_follows_a_rescan_and_keeps_what_is_being_typed(cast: Cast, sit
     kiku.presses(AGAIN)
     expect(result).to_contain_text(UNDER_WAY)
     ends(transfer, scan=FOUND, state="quarantined")
-    kiku.sees("見つかったウイルス：")
+    kiku.sees("ウイルスが見つかったため、隔離しました")
     expect(kiku.main.get_by_role("button", name="ZIPをダウンロード")).to_have_count(0)

@@ -11,8 +11,7 @@ from playwright.sync_api import Route, expect
 
 from tests.browser import site as sites
 from tests.browser.people import OfficeUser
-from tests.browser.site import Site
-from tests.people import aes_zip
+from tests.people import Cast, aes_zip
 
 LIMIT = 1_000_000  # bytes of a file
 REFUSED = re.compile("ファイルが大きすぎます。上限は.*1,000,000")
@@ -33,26 +32,18 @@ DROP = """
 
 
 @pytest.fixture
-def hanako(site: Site, sits_down: Callable) -> OfficeUser:
-    hanako = sits_down(site, "hanako")
-    hanako.logs_in()
+def hanako(sits_in: Callable) -> OfficeUser:
+    hanako = sits_in("hanako")
+    hanako.goes_to("/")
     return hanako
 
 
 @pytest.fixture
-def limited(tmp_path: Path, chromium: object, sits_down: Callable) -> Iterator[OfficeUser]:
-    """The clerk at a site of her own that takes files of LIMIT bytes at most."""
-    with sites.running(tmp_path / "limited", TODOKE_MAX_FILE_BYTES=str(LIMIT)) as site:
-        hanako = sits_down(site, "hanako")
-        hanako.logs_in()
-        yield hanako
-
-
-@pytest.fixture
-def too_large(limited: OfficeUser, tmp_path: Path) -> Path:
-    file = tmp_path / "届書.zip"
-    file.write_bytes(large_zip(limited, LIMIT))
-    return file
+def limited(instance: Path, chromium: object, cast: Cast, sits_down: Callable) -> Iterator[OfficeUser]:
+    """The clerk at a site that takes files of LIMIT bytes at most, not logged in yet."""
+    with sites.running(instance.parent, TODOKE_MAX_FILE_BYTES=str(LIMIT)) as site:
+        site.made.update(cast.made)
+        yield sits_down(site, "hanako")
 
 
 def large_zip(hanako: OfficeUser, size: int) -> bytes:
@@ -68,23 +59,7 @@ def slows_down(hanako: OfficeUser) -> None:
     )
 
 
-def test_a_dropped_file_is_listed_and_its_progress_shown(hanako: OfficeUser) -> None:
-    data = large_zip(hanako, 1_500_000)
-    hanako.goes_to("/files/upload")
-    hanako.main.get_by_label("種類").select_option(index=1)
-    hanako.page.evaluate(DROP, [base64.b64encode(data).decode(), "落とした届書.zip"])
-    hanako.sees(f"落とした届書.zip（{len(data):,} バイト）")
-    slows_down(hanako)
-    hanako.presses("アップロード")
-    hanako.sees("送信しています（")
-    hanako.sees("アップロードしました。")
-    hanako.sees_heading("届書：資格取得届")
-    hanako.waits_for_inspection("検査済")
-    hanako.chooses("届書の送信")
-    hanako.sees("落とした届書.zip")
-
-
-def test_an_upload_can_be_stopped_and_leaves_nothing(hanako: OfficeUser, tmp_path: Path) -> None:
+def test_a_file_on_its_way_shows_its_progress_and_can_be_stopped(hanako: OfficeUser, tmp_path: Path) -> None:
     file = tmp_path / "届書.zip"
     file.write_bytes(large_zip(hanako, 6_000_000))
     hanako.fills_in_upload(file)
@@ -96,8 +71,23 @@ def test_an_upload_can_be_stopped_and_leaves_nothing(hanako: OfficeUser, tmp_pat
     hanako.chooses("届書の送信")
     hanako.sees("まだ届書はありません。")
 
+    data = large_zip(hanako, 1_000_000)
+    hanako.goes_to("/files/upload")
+    hanako.main.get_by_label("種類").select_option(index=1)
+    hanako.page.evaluate(DROP, [base64.b64encode(data).decode(), "落とした届書.zip"])
+    hanako.sees(f"落とした届書.zip（{len(data):,} バイト）")
+    hanako.presses("アップロード")
+    hanako.sees("送信しています（")
+    hanako.sees("アップロードしました。")
+    hanako.sees_heading("届書：資格取得届")
+    hanako.waits_for_inspection("検査済")
+    hanako.chooses("届書の送信")
+    hanako.sees("落とした届書.zip")
 
-def test_a_form_without_a_file_says_what_is_missing_and_takes_the_focus_there(hanako: OfficeUser) -> None:
+
+def test_a_refused_form_says_what_is_missing_and_keeps_what_was_typed_and_the_file(
+    hanako: OfficeUser, tmp_path: Path
+) -> None:
     hanako.goes_to("/files/upload")
     hanako.presses("アップロード")
     summary = hanako.main.locator("#error-summary")
@@ -107,11 +97,17 @@ def test_a_form_without_a_file_says_what_is_missing_and_takes_the_focus_there(ha
     summary.get_by_role("link", name="種類を選んで").click()
     expect(hanako.main.get_by_label("種類")).to_be_focused()
 
-
-def test_the_way_back_from_a_finished_upload_leads_to_the_form(hanako: OfficeUser, tmp_path: Path) -> None:
     file = tmp_path / "届書.zip"
     file.write_bytes(large_zip(hanako, 1000))
-    hanako.uploads(file)
+    hanako.fills_in_upload(file)
+    hanako.main.get_by_label("対象年月").fill("来月分")
+    hanako.main.get_by_label("メモ").fill("11月分です")
+    hanako.presses("アップロード")
+    expect(summary).to_be_focused()
+    expect(hanako.main.get_by_label("メモ")).to_have_value("11月分です")
+    hanako.main.get_by_label("対象年月").fill("2026/11")
+    hanako.presses("アップロード")
+    hanako.sees("アップロードしました。")
     hanako.waits_for_inspection("検査済")
     hanako.page.go_back()
     hanako.sees_heading("届書のアップロード")
@@ -119,44 +115,37 @@ def test_the_way_back_from_a_finished_upload_leads_to_the_form(hanako: OfficeUse
     hanako.sees_heading("届書：資格取得届")
 
 
-def test_a_file_over_the_limit_is_refused_before_it_is_sent(limited: OfficeUser, too_large: Path) -> None:
-    limited.fills_in_upload(too_large)
+def test_a_file_that_the_server_would_refuse_is_told_as_soon_as_it_can_be(limited: OfficeUser, tmp_path: Path) -> None:
+    file = tmp_path / "届書.zip"
+    file.write_bytes(large_zip(limited, LIMIT))
+    limited.logs_in()
+    limited.fills_in_upload(file)
     limited.sees(REFUSED)
     limited.presses("アップロード")
     limited.sees_heading("届書のアップロード")
 
-
-def test_another_file_takes_what_was_said_of_the_first_away(limited: OfficeUser, too_large: Path) -> None:
+    # What the server has said of the form before is taken away.
     limited.goes_to("/files/upload")
     limited.main.get_by_label("種類").select_option(index=1)
     limited.presses("アップロード")
     expect(limited.main.locator("#file-error")).to_contain_text("ファイルが選ばれていません")
-    limited.main.locator("input[type=file]").set_input_files(too_large)
+    limited.main.locator("input[type=file]").set_input_files(file)
     limited.sees(REFUSED)
     expect(limited.main.locator("#file-error, #error-summary")).to_have_count(0)
 
+    # A file that calls itself a ZIP is looked at by the server.
+    file.write_bytes(b"%PDF-1.7")
+    limited.main.locator("input[type=file]").set_input_files(file)
+    limited.presses("アップロード")
+    expect(limited.main.locator("#file-error")).to_contain_text("ZIPにしていないファイルは送れません。")
+    limited.sees("届書.zip（8 バイト）")
 
-def test_a_file_chosen_before_the_scripts_have_arrived_is_looked_at_once_they_have(
-    limited: OfficeUser, too_large: Path
-) -> None:
+    # Chosen before the scripts have arrived, it is looked at once they have.
+    file.write_bytes(large_zip(limited, LIMIT))
     held: list[Route] = []
     limited.page.route("**/js/upload.js*", lambda route: held.append(route))
     with limited.page.expect_request("**/js/upload.js*"):
         limited.page.goto("/files/upload", wait_until="commit")
-    limited.main.locator("input[type=file]").set_input_files(too_large)
+    limited.main.locator("input[type=file]").set_input_files(file)
     held[0].continue_()
     limited.sees(REFUSED)
-
-
-def test_a_refused_upload_keeps_what_was_typed_and_the_file(hanako: OfficeUser, tmp_path: Path) -> None:
-    file = tmp_path / "届書.zip"
-    file.write_bytes(large_zip(hanako, 1000))
-    hanako.fills_in_upload(file)
-    hanako.main.get_by_label("対象年月").fill("来月分")
-    hanako.main.get_by_label("メモ").fill("11月分です")
-    hanako.presses("アップロード")
-    expect(hanako.main.locator("#error-summary")).to_be_focused()
-    expect(hanako.main.get_by_label("メモ")).to_have_value("11月分です")
-    hanako.main.get_by_label("対象年月").fill("2026/11")
-    hanako.presses("アップロード")
-    hanako.sees("アップロードしました。")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from database import utc_now
-from exchange import accounts, credentials, onetime, outbox, people, permissions, postman, sessions
+from exchange import accounts, credentials, mail_rows, onetime, outbox, people, permissions, postman, sessions
 from exchange.actors import Actor
 from exchange.errors import Forbidden, Refused, SomeoneWasFaster, TooMany
 from models import AuditEntry, LoginSession, Mail, User
@@ -281,9 +281,9 @@ def test_what_was_changed_before_a_switch_is_told_to_the_address_of_that_moment(
 
 
 def test_a_mail_does_not_grow_without_end(cast: Cast, renames: Callable[..., None]) -> None:
-    for _ in range(outbox.LINES_LONGEST + 1):
+    for _ in range(mail_rows.LINES_LONGEST + 1):
         renames("jun", 0)
-    assert letters(cast) == [outbox.LINES_LONGEST, 1]
+    assert letters(cast) == [mail_rows.LINES_LONGEST, 1]
 
 
 def test_a_change_that_did_not_happen_is_not_told(cast: Cast) -> None:

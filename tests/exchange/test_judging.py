@@ -302,7 +302,7 @@ def test_nothing_secret_stands_on_its_command_line_or_in_its_environment(
     assert endless.sealed_key is not None
     key = sealing.unseal(endless.sealed_key, f"object/{endless.uid}")
     assert b"exchange.judge_process" in seen["told"]
-    assert b"MALLOC_ARENA_MAX" in seen["told"]
+    assert (b"MALLOC_ARENA_MAX" in seen["told"]) is (os.geteuid() == 0), "nobody but root may look into it"
     for secret in (PASSWORD.encode(), key, b"canary-of-the-environment", endless.uid.encode()):
         assert secret not in seen["told"]
 
@@ -364,10 +364,11 @@ def test_its_warm_process_is_alone_between_two_archives() -> None:
                 pass
     assert children(room()) == []
     descriptors = opened(room())
-    assert descriptors is not None
-    assert descriptors[0] == "/dev/null"  # and its errors go where ours go
-    assert descriptors.count("socket") == 1
-    assert len(descriptors) == 3
+    assert (descriptors is not None) is (os.geteuid() == 0), "nobody but root may look into it"
+    if descriptors is not None:
+        assert descriptors[0] == "/dev/null"  # and its errors go where ours go
+        assert descriptors.count("socket") == 1
+        assert len(descriptors) == 3
 
 
 def test_bounds_grow_with_the_archive() -> None:

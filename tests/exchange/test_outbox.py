@@ -259,8 +259,12 @@ def everything_mailed(cast: Cast) -> None:
         last(by, transfer, *["漏らせない理由"] if last in (transfers.send_back, transfers.reject) else [])
     inspect(uploads(cast.hanako, b"not a ZIP", "秘密の名前.zip"))
     with db.atomic():
-        outbox.quarantined(uploads(cast.hanako, data, "秘密の名前.zip"))
+        bad = uploads(cast.hanako, data, "秘密の名前.zip")
+        outbox.quarantined(bad)
+        outbox.quarantine_ended(bad)
     paper = statement(cast, "delivered")
+    with db.atomic():
+        outbox.quarantined(paper)
     pickups.request_pickup(cast.hanako, paper)
     pickups.download(cast.hanako, paper)
     User.update(pending_mail="jun.new@abc-shoji.example").where(User.id == cast.member("jun").user_id).execute()
@@ -325,7 +329,8 @@ def everything_of_registrations(cast: Cast) -> None:
 
 def send_everything() -> None:
     """What is due, then what waits for more of its kind."""
-    for at in (utc_now(), utc_now() + outbox.GATHER):
+    for wait in (SECOND, outbox.GATHER, outbox.VIRUS_REST):
+        at = utc_now() + wait
         while postman.send_due(at):
             pass
 

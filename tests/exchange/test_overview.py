@@ -183,6 +183,21 @@ def test_the_counts_of_a_filter_add_up_to_the_whole_list(cast: Cast) -> None:
     assert len(lists.listed([cast.member("taro")], FILING)) == 6
 
 
+def test_a_statement_with_a_virus_is_no_work_for_the_office(cast: Cast) -> None:
+    papers = [statement(cast, "delivered") for _ in range(4)]
+    for paper, days in zip(papers[:2], (3, 1), strict=True):
+        pickups.request_pickup(Actor(cast.member("taro"), at=utc_now() - timedelta(days=days)), paper)
+    quarantined(papers[0])
+    quarantined(papers[3])
+    for name in ("taro", "kiku"):
+        member = cast.member(name)
+        assert lists.counts([member], STATEMENT) == {"delivered": 1, "requested": 1, "quarantined": 2}
+        assert {row.uid for row in lists.listed([member], STATEMENT, "quarantined")} == {papers[0].uid, papers[3].uid}
+    assert waits(cast, "taro") == {"request_pickup": 1, "download": 1}
+    found = overview.waiting(cast.member("taro"), frozenset(["download"]), utc_now())
+    assert found[0].until == pickups.window_ends_at(Transfer.get_by_id(papers[1].id))
+
+
 # ── people, devices, invitations ──
 
 

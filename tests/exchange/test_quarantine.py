@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from blueprints.words import STATE_LABELS
-from database import db, utc_now
-from exchange import arrivals, outbox, permissions, pickups, postman, quarantine, scanner, statements, transfers
+from exchange import arrivals, pickups, quarantine, scanner, statements, transfers
 from exchange.actors import Actor
 from exchange.errors import Refused
 from exchange.permissions import held
-from models import STATEMENT, DocumentKind, Mail, Transfer
+from exchange.quarantine import Needs
+from models import STATEMENT, DocumentKind, Transfer
 from tests.clamd import EICAR, NAME, needs_clamd
 from tests.exchange.scanning import (
     CLEAN,
@@ -28,8 +29,6 @@ from tests.exchange.scanning import (
     requested,
 )
 from tests.people import LOGIN_IDS, Cast, aes_zip, filing, inspect, logged, state, statement, uploads
-from tests.processes import post
-from tests.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.usefixtures("empty_outbox")
 
@@ -240,6 +239,53 @@ def test_a_scanner_that_does_not_answer_loses_no_upload(cast: Cast, nobody_scans
     assert state(transfer) == "delivered"
 
 
+@pytest.mark.parametrize(
+    ("scan", "advice"), [(UNREACHABLE, "受領だけは、いまでもできます"), (TOO_BIG, "分けて出し直すよう、事業所に依頼")]
+)
+def test_the_fund_receives_what_nobody_can_scan_without_its_bytes_and_sends_it_away(
+    cast: Cast, nobody_scans: None, scan: dict[str, Any], advice: str
+) -> None:
+    transfer = inspected(filing(cast, "delivered"), state="warned", scan=scan)
+    decide(unscanned="refuse")
+    assert advice in quarantine.why_not(transfer, Needs.SCANNED, cast.kiku)
+    assert buttons(cast, "kiku", transfer) == {"receive"}
+    transfers.receive(cast.kiku, transfer)
+    for act in (pickups.copy, opened):
+        with pytest.raises(Refused, match="ZIPも、その中のファイルも開けません"):
+            act(cast.kiku, transfer)
+    transfers.reject(cast.kiku, transfer, "検査できませんでした")
+    assert state(transfer) == "rejected"
+
+
+def test_of_what_is_held_each_side_reads_what_it_can_do_itself(cast: Cast, nobody_scans: None) -> None:
+    sent, paper = filing(cast, "delivered"), statement(cast, "delivered")
+    decide(unscanned="refuse")
+    told = {
+        (name, transfer.direction): quarantine.why_not(
+            inspected(transfer, state="warned", scan=TOO_BIG), Needs.SCANNED, getattr(cast, name)
+        )
+        for name in ("taro", "kiku")
+        for transfer in (sent, paper)
+    }
+    assert "「引き戻し」のあと「取消」で取り下げ" in told["taro", "filing"]
+    assert "「受領して開く」のあと「不受理」にして" in told["kiku", "filing"]
+    assert "基金事務局へご連絡ください" in told["taro", "statement"]
+    assert "事業所はダウンロードできません" in told["kiku", "statement"]
+    scanner.configure("")
+    for name, whom in (("taro", "基金事務局"), ("kiku", "サーバーの担当者")):
+        assert f"{whom}へご連絡ください" in quarantine.why_not(sent, Needs.SCANNED, getattr(cast, name))
+
+
+def test_whoever_thinks_it_a_false_alarm_reads_it_before_what_cannot_be_undone(cast: Cast) -> None:
+    for side in (quarantine.OFFICE, quarantine.FUND):
+        for transfer in (filing(cast, "delivered"), statement(cast, "delivered")):
+            for one in STATE_LABELS[transfer.direction]:
+                transfer.state = one
+                text = "".join(quarantine.what_to_do(transfer, side))
+                ends = [text.index(word) for word in ("取消」で", "「不受理」に") if word in text]
+                assert all("誤検知" in text[:end] for end in ends)
+
+
 def test_in_every_state_each_side_that_knows_of_it_is_told_what_to_do(cast: Cast) -> None:
     makers = {
         quarantine.OFFICE: (filing(cast), statement(cast, "delivered")),
@@ -276,66 +322,3 @@ def is_refused(act: Callable[[Actor, Transfer], object], actor: Actor, transfer:
     except Refused:
         return True
     return False
-
-
-# ── who is told ──
-
-
-def tell(transfer: Transfer) -> dict[str, set[str]]:
-    """Mail that goes out → login IDs."""
-    quarantined(transfer)
-    with db.atomic():
-        outbox.quarantined(transfer)
-    told: dict[str, set[str]] = {}
-    for kind, who in mailed(transfer):
-        told.setdefault(kind, set()).add(who)
-    return told
-
-
-def test_of_a_filing_the_uploader_the_approvers_the_admin_and_the_receiving_clerks_are_told(cast: Cast) -> None:
-    told = tell(filing(cast))
-    assert told == {"quarantined": logins("hanako", "taro", "jun"), "quarantined_at_fund": logins("kiku", "ume")}
-
-
-def test_only_the_admin_is_told_whether_he_wants_mail_or_not(cast: Cast) -> None:
-    transfer = filing(cast)
-    for name in ("taro", "jun", "hanako"):
-        permissions.assign(cast.taro, cast.member(name), "mail_notice", False)
-    assert tell(transfer)["quarantined"] == logins("taro")
-
-
-def test_of_a_statement_that_was_not_delivered_no_office_hears(cast: Cast) -> None:
-    assert tell(statement(cast, "approved")) == {"quarantined_at_fund": logins("kiku", "ume")}
-
-
-def test_of_a_delivered_statement_everybody_hears_who_could_have_downloaded_it(cast: Cast) -> None:
-    paper = requested(cast)
-    pickups.download(cast.hanako, paper)
-    for name in ("jun", "hanako"):
-        permissions.assign(cast.taro, cast.member(name), "mail_notice", False)
-    permissions.assign(cast.taro, cast.member("jun"), "download", False)
-    told = tell(paper)
-    assert told == {"quarantined": logins("hanako", "taro"), "quarantined_at_fund": logins("kiku", "ume")}
-
-
-def test_the_mails_name_the_virus_and_what_to_do_and_no_file(cast: Cast) -> None:
-    made = [filing(cast, before) for before in ("uploaded", "delivered", "received", "completed")]
-    made += [statement(cast), statement(cast, "delivered"), requested(cast)]
-    pickups.download(cast.hanako, made[-1])
-    Mail.delete().execute()
-    for transfer in made:
-        tell(transfer)
-    with SmtpServer() as server:
-        postman.configure(post(server="127.0.0.1", port=server.port))
-        while postman.send_due(utc_now()):
-            pass
-        letters = [(letter.recipients, letter.message.get_content()) for letter in server.letters]
-    assert len(letters) == 4 * 5 + 2 + 2 * 5
-    for transfer in made:
-        assert any(transfer.receipt_number in text for _, text in letters)
-    for _, text in letters:
-        assert NAME in text
-        assert "点検" in text or "削除" in text
-        assert ".zip" not in text
-        assert "\n\n\n" not in text
-        assert max(map(len, text.splitlines())) <= 78

@@ -27,7 +27,8 @@ def clamd_at_work(cast: Cast, clamd: str) -> None:
     scanner.configure(clamd)
 
 
-def test_the_worker_scans_ahead_what_somebody_is_about_to_need(cast: Cast) -> None:
+def test_the_worker_scans_ahead_what_somebody_is_about_to_need(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescans, "ROUND", 9)
     wanted = [
         aged(filing(cast), days=9),
         aged(filing(cast, "approved"), days=8.5),

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 
-from exchange import transfers, vault
+from exchange import scanner, transfers, vault
 from models import Transfer
+from tests.exchange.scanning import TOO_BIG, UNREACHABLE, decide, inspected
 from tests.people import Browser, Cast, aes_zip, filing, inspect, logged, mails, state, told, uploads
 
 People = Callable[[str], Browser]
@@ -171,3 +172,24 @@ def test_the_list_is_narrowed_by_state_and_by_page(browser: People, cast: Cast) 
     assert new.receipt_number not in page
     for odd in ("?state=nothing", "?page=0", "?page=-5", "?page=x", "?page=" + "9" * 30):
         assert kiku.get(f"/admin/inbox/{odd}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("scan", "advice"),
+    [(UNREACHABLE, "受領だけは、いまでもできます。"), (TOO_BIG, "「受領して開く」のあと「不受理」にして")],
+)
+def test_what_nobody_has_scanned_can_be_received_and_refused_where_the_fund_wants_no_such_bytes(
+    browser: People, cast: Cast, scan: dict[str, str], advice: str
+) -> None:
+    transfer, kiku = inspected(delivered(cast), state="warned", scan=scan), browser("kiku")
+    scanner.configure("/nowhere/clamd")
+    decide(unscanned="refuse")
+    page = kiku.get(f"/admin/inbox/{transfer.uid}").text
+    moves = page.partition('id="moves-title"')[2].partition("</section>")[0]
+    assert advice in moves
+    assert "開くと受領済になり" not in page
+    assert opens(kiku, transfer) == 303
+    page = kiku.get(f"/admin/inbox/{transfer.uid}").text
+    assert [f"/{what}" in page for what in ("entries/", "download", "rejection")] == [False, False, True]
+    answer = kiku.post(f"/admin/inbox/{transfer.uid}/download", page=f"/admin/inbox/{transfer.uid}")
+    assert (answer.status_code, "ZIPも、その中のファイルも開けません" in answer.text) == (422, True)

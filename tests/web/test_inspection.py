@@ -61,7 +61,7 @@ def test_once_over_it_asks_no_more_and_the_page_is_drawn_anew(app: Flask, browse
         ("passed", "検査済"),
         ("warned", "確かめていただきたいことが1件あります"),
         ("failed", "不備があるため、承認できません"),
-        ("quarantined", "隔離しました"),
+        ("quarantined", ">隔離</span>"),
     ],
 )
 def test_each_outcome_is_told_in_words(browser: People, cast: Cast, state: str, words: str) -> None:

@@ -5,6 +5,8 @@ import io
 import re
 from collections.abc import Callable
 
+from flask import Flask
+
 from exchange import archives
 from tests.people import Browser, Cast
 
@@ -49,3 +51,21 @@ def test_only_pages_that_make_or_open_zips_load_the_library(browser: People) -> 
     taro = browser("taro")
     assert "zipjs" in taro.get("/files/upload").text
     assert all("zipjs" not in taro.get(url).text for url in ("/", "/files/", "/files/statements", "/help/"))
+
+
+def test_the_page_is_told_the_limits_of_the_server(app: Flask, browser: People) -> None:
+    app.config |= {"MAX_FILE_BYTES": 1_234_567, "MAX_UNPACKED_BYTES": 7_654_321}
+    page = browser("taro").get("/files/upload").text
+    assert 'data-max-bytes="1234567"' in page
+    assert 'data-max-unpacked="7654321"' in page
+    assert f'data-max-entries="{archives.Limits.entries}"' in page
+
+
+def test_without_scripts_the_page_takes_one_zip_and_says_how_to_make_it(browser: People) -> None:
+    page = browser("hanako").get("/files/upload").text
+    assert "ExcelやPDFなどのファイルは、そのままでは送れません。" in page
+    assert re.search(r"<details[^>]* open>\s*<summary>圧縮パスワード付きZIPの作り方<", page)
+    assert "書庫形式を「zip」、暗号化方式を「AES-256」にします。" in page
+    assert " hidden" in re.search(r"<div data-pack[^>]*>", page)[0].split("data-test-archive")[0]
+    assert [tag for tag in re.findall(r'<\w+ data-pack-can="yes"[^>]*>', page) if not tag.endswith(" hidden>")] == []
+    assert " multiple" not in re.search(r'<input[^>]*type="file"[^>]*>', page)[0]

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -9,7 +12,7 @@ from flask import Flask
 
 from blueprints.words import scan_line
 from database import db, utc_now
-from exchange import rescans, scanner
+from exchange import inspections, rescans, scanner, zip_findings
 from models import Job, Transfer
 from tests.exchange.scanning import CLEAN, FOUND, TOO_BIG, UNREACHABLE, decide, inspected, quarantined
 from tests.markup import Page
@@ -74,7 +77,7 @@ def test_it_stands_on_the_page_where_somebody_decides(browser: People, cast: Cas
     made = filing(cast, "delivered" if name == "kiku" else "uploaded") if direction == "filing" else statement(cast)
     text = main_of(page_of(browser(name), inspected(made, scan=CLEAN)))
     assert "ClamAV 1.4.6 で検査：異常は見つかりませんでした" in text
-    assert "ファイルの検査： 検査済 1件・ウイルス検査済" in text
+    assert "ファイルの検査： 検査済 中のファイル1件・ウイルス検査済" in text
 
 
 # ── where approvers decide ──
@@ -82,10 +85,57 @@ def test_it_stands_on_the_page_where_somebody_decides(browser: People, cast: Cas
 
 def test_the_rows_of_a_list_tell_how_many_files_and_findings_there_are(browser: People, cast: Cast) -> None:
     files = {f"{number}.csv": b"1" for number in range(3)}
-    transfer = inspect(uploads(cast.hanako, aes_zip(cast.archive_password, files)))
-    found = [{"code": "MACRO", "message": "マクロ", "entry": "1.csv", "severity": "warn"}]
-    inspected(transfer, state="warned", findings=found, scan=UNREACHABLE)
-    assert "検査済（注意あり） 3件・指摘1件・ウイルス未検査" in main_of(browser("taro").get("/files/").text)
+    transfer, taro = inspect(uploads(cast.hanako, aes_zip(cast.archive_password, files))), browser("taro")
+    found = [found_in("MACRO", "1.csv"), found_in("NESTED", "2.csv", severity="reject")]
+    inspected(transfer, state="warned", findings=found[:1], scan=UNREACHABLE)
+    assert "検査済（注意あり） 中のファイル3件・注意1件・ウイルス未検査" in main_of(taro.get("/files/").text)
+    inspected(transfer, state="failed", findings=found)
+    assert "要修正（検査で不備） 中のファイル3件・不備1件・注意1件・ウイルス未検査" in main_of(taro.get("/files/").text)
+
+
+def found_in(code: str, entry: str | None, severity: str = "warn") -> dict[str, Any]:
+    return {"code": code, "message": f"{entry}：{code}", "entry": entry, "severity": severity}
+
+
+@pytest.mark.parametrize(
+    ("number", "why", "words"),
+    [
+        (1, "unreachable", "「0.csv」は、ウイルス検査ができませんでした（検査プログラムにつながらないため）。"),
+        (2, "too_big", "2件のファイルは、ウイルス検査ができませんでした（大きすぎるため）：「0.csv」、「1.csv」。"),
+        (25, "broken", f"：{'、'.join(f'「{number}.csv」' for number in range(10))}、ほか15件。開くときは、"),
+    ],
+)
+def test_files_that_were_not_scanned_share_one_line(
+    browser: People, cast: Cast, number: int, why: str, words: str
+) -> None:
+    collector = zip_findings.Collector()
+    collector.add("MACRO", "0.csv")
+    for name in range(number):
+        collector.add("NOT_SCANNED", f"{name}.csv")
+    findings = [asdict(found) for found in collector.findings()]
+    transfer = inspected(filing(cast), state="warned", findings=findings, scan={**TOO_BIG, "why": why})
+    text = main_of(page_of(browser("taro"), transfer))
+    assert words in text
+    assert text.count("NOT_SCANNED") == 1
+    assert "確かめていただきたいことが2件あります" in text
+    assert "検査で注意が2件あります。" in unescape(browser("taro").get(f"/files/{transfer.uid}").text)
+
+
+def test_that_the_inspection_itself_failed_is_no_lack_of_a_scan(browser: People, cast: Cast) -> None:
+    transfer = inspected(filing(cast), state="failed", findings=[asdict(inspections.could_not())])
+    assert f"不備 {inspections.COULD_NOT}" in main_of(page_of(browser("taro"), transfer))
+
+
+def test_every_finding_leads_to_its_explanation(browser: People, cast: Cast) -> None:
+    findings = [found_in(code, None) for code in zip_findings.CODES]
+    page = page_of(browser("kiku"), inspected(statement(cast), state="warned", findings=findings))
+    links = {link for link in Page(page).links if link.startswith("/help/findings#")}
+    assert {link.partition("#")[2] for link in links} == set(zip_findings.CODES)
+    help = browser("").get("/help/findings").text
+    assert set(zip_findings.CODES) <= set(Page(help).ids)
+    for code in zip_findings.CODES:
+        entry = help.partition(f'<dt id="{code}">')[2].partition("</dd>")[0]
+        assert len(re.findall("<p>.+?</p>", entry)) == 2, f"what {code} means, and what to do"
 
 
 @pytest.mark.parametrize(
@@ -162,6 +212,7 @@ def test_of_a_virus_each_side_reads_what_to_do_and_gets_no_bytes(
     nouns = ("approval", "delivery", "download", "pickup", "entries")
     assert [noun for noun in nouns if f"/{noun}" in page] == []
     assert "td-button--solid" not in page
+    assert text.count("ウイルスが見つかったため") == 1
     virus = {f"English: {word}" for word in FOUND["found"][0].split(".")}
     assert set(Page(page).faults(app.url_map.bind("127.0.0.1"))) <= virus
 
@@ -190,6 +241,11 @@ def test_an_upload_with_a_virus_waits_for_its_correction(browser: People, cast: 
 # ── once more ──
 
 
+def rested(transfer: Transfer) -> Transfer:
+    """As if its inspection had ended an hour ago."""
+    return inspected(transfer, finished_at=utc_now() - timedelta(hours=1))
+
+
 def rescan(browser: Browser, transfer: Transfer, room: str = "/files") -> Any:
     page = f"{room}/{transfer.uid}"
     return browser.post(f"{page}/rescan", page=page)
@@ -215,6 +271,18 @@ def test_a_press_of_the_button_asks_for_a_rescan_that_the_page_follows(
     assert (again.status_code, "いまやり直しています" in again.text) == (422, True)
 
 
+@pytest.mark.parametrize(
+    ("scan", "words"),
+    [(UNREACHABLE, "依頼は受け付けました。応答が戻ると"), (CLEAN, "いまの検査の結果は、このまま変わりません。")],
+)
+def test_while_the_scanner_is_silent_it_is_told_at_once_and_what_comes_next(
+    browser: People, cast: Cast, has_scanner: None, scan: dict[str, Any], words: str
+) -> None:
+    transfer, kiku = rested(inspected(filing(cast, "delivered"), state="passed", scan=scan)), browser("kiku")
+    rescan(kiku, transfer, "/admin/inbox")
+    assert f"ウイルス検査のプログラムが、いま応答していません。{words}" in main_of(page_of(kiku, transfer))
+
+
 def test_without_a_scanner_nobody_is_offered_a_rescan(browser: People, cast: Cast) -> None:
     transfer = filing(cast)
     assert AGAIN not in page_of(browser("taro"), transfer)
@@ -232,7 +300,7 @@ def test_who_neither_uploads_nor_approves_is_offered_none(browser: People, cast:
 @pytest.fixture
 def rescanned(cast: Cast, has_scanner: None) -> Transfer:
     """A filing at the fund, whose rescan is on its way."""
-    transfer = inspected(filing(cast, "delivered"), state="passed", scan=CLEAN)
+    transfer = rested(inspected(filing(cast, "delivered"), state="passed", scan=CLEAN))
     rescans.ask_rescan(cast.taro, transfer)
     return transfer
 
@@ -280,4 +348,5 @@ def test_the_office_does_not_read_which_other_offices_there_are(browser: People,
     finding = {"code": "OTHER_OFFICE", "message": "ほかの事業所の番号（00102）", "entry": None, "severity": "warn"}
     paper = inspected(statement(cast, "delivered"), state="warned", findings=[finding])
     assert "00102" in page_of(browser("kiku"), paper)
-    assert "00102" not in page_of(browser("hanako"), paper)
+    theirs = page_of(browser("hanako"), paper)
+    assert [words in theirs for words in ("00102", "注意あり", "確かめていただきたい")] == [False] * 3

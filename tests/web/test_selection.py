@@ -32,7 +32,18 @@ def test_what_could_not_be_done_is_said_by_its_number(browser: People, cast: Cas
     assert [state(one) for one in (done, late, again)] == ["approved", "delivered", "approved"]
     assert f"{done.receipt_number}：承認しました。" in page
     for refused in (late, again):
-        assert re.search(rf"{refused.receipt_number}：[^<]*最新の状態を確認してください", page)
+        assert re.search(rf"<li>{refused.receipt_number}：[^<]*最新の状態を確認してください", page)
+    assert "選んだ3件のうち、1件を承認しました。2件はできませんでした。" in page
+    assert page.partition("<main")[2].partition("td-trouble")[0].count('<div class="td-notice ') == 1
+
+
+def test_what_is_approved_already_is_only_delivered(browser: People, cast: Cast) -> None:
+    taro, fresh, approved = browser("taro"), filing(cast), filing(cast, "approved")
+    chooses(taro, "approved-delivery", fresh, approved)
+    assert [state(one) for one in (fresh, approved)] == ["delivered", "delivered"]
+    page = taro.get("/files/").text
+    assert "2件を承認して配信しました。" in page
+    assert f"<li>{approved.receipt_number}：配信しました。</li>" in page
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,17 @@ def test_every_setting_has_a_value_to_try() -> None:
 def test_a_clerk_changes_each_setting_and_reads_which(browser: People, key: str) -> None:
     kiku, before = browser("kiku"), settings.every()
     answer = saves(kiku, **{key: str(OTHER[key])})
-    assert (answer.status_code, answer.location) == (303, PAGE)
+    url, _, anchor = answer.location.partition("#")
+    assert (answer.status_code, url.partition("?")[0]) == (303, PAGE)
     assert settings.every() == {**before, key: OTHER[key]}
     assert entries() == [{key: [before[key], OTHER[key]]}]
-    assert f"「{DECLARED[key].label}」を変更しました。" in kiku.get(PAGE).text
+    page = kiku.get(url).text
+    said = f"「{DECLARED[key].label}」を変更しました。"
+    assert said in page.partition('<form class="td-form"')[0]
+    group = page.partition(f'<section id="{anchor}"')[2].partition("</section>")[0]
+    assert said in group, "he is led to what he has saved, and reads it there"
+    assert f'name="{key}"' in group
+    assert said not in kiku.get(url).text
 
 
 def test_a_clerk_changes_all_of_them_at_once_and_takes_it_back(browser: People) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 
 from app import create_app
 from database import db, utc_now
-from exchange import calendar, certificates, clock, kits, scanner, softether, vpn, vpn_orders, zip_ciphers
+from exchange import calendar, certificates, clock, kits, scanner, softether, vpn, vpn_orders, walls, zip_ciphers
 from exchange.actors import system
 from exchange.errors import NotConfigured
 from models import Device
@@ -82,6 +82,18 @@ def test_the_page_tells_when_old_zips_are_slow_to_inspect(
     assert (words in kiku.get("/admin/status/").text) is (not zip_ciphers.is_fast())
     monkeypatch.setattr(zip_ciphers, "libarchive", None)
     assert words in kiku.get("/admin/status/").text
+
+
+def test_the_page_tells_when_the_kernel_can_not_wall_off_an_inspection(
+    browser: Callable[[str], Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kiku, told = browser("kiku"), {}
+    for version in (0, 2, walls.WHOLE):
+        monkeypatch.setattr(walls, "version", lambda version=version: version)
+        told[version] = kiku.get("/admin/status/").text
+    assert all(words in told[0] for words in ("Landlock が使えません", "ほかのファイルを守れません"))
+    assert all(words in told[2] for words in ("一部だけ働いています", "Linux 6.12 以上"))
+    assert "ZIPの検査の囲い" not in told[walls.WHOLE]
 
 
 # ── the scanner ──

@@ -1,6 +1,7 @@
 """アップロード on the web: from the form into the vault, or nothing at all."""
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,16 @@ def test_without_a_file_the_form_says_so_and_keeps_what_was_typed(app: Flask, br
     assert "ファイルが選ばれていません" in answer.text
     assert "四月分です" in answer.text
     assert in_vault(app) == []
+
+
+def test_what_is_no_zip_is_refused_by_its_field_and_what_was_typed_is_kept(app: Flask, browser: People) -> None:
+    answer = sends(browser("hanako"), b"%PDF-1.7 and no ZIP", "届書.pdf", note="四月分です")
+    assert answer.status_code == 422
+    said = re.search(r'<p class="td-error" id="file-error">(.*?)</p>', answer.text, re.S)
+    assert said is not None
+    assert "ZIPにしていないファイルは送れません。まだ何も登録していません。" in said[1]
+    assert "四月分です" in answer.text
+    assert (Transfer.select().count(), in_vault(app)) == (0, [])
 
 
 @pytest.mark.parametrize("field", [{"kind": "decision"}, {"kind": ""}, {"period": "13月"}, {"note": "あ" * 501}])
