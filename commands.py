@@ -249,6 +249,8 @@ def inspect_archive(files: tuple[Path, ...], password: str, as_json: bool) -> No
         click.echo(
             json.dumps(_inspected(path, result), ensure_ascii=False) if as_json else _inspected_text(path, result)
         )
+    if not as_json and not scanner.is_configured():
+        click.echo("ウイルス検査：未検査（設定 CLAMD がありません）", err=True)
     sys.exit(1 if is_rejected else 0)
 
 

@@ -11,7 +11,8 @@ from flask import Response, flash, make_response, redirect, render_template, req
 from flask_login import current_user
 
 from blueprints import deeds, findings
-from exchange import quarantine, rescans, scanner, spreadsheet
+from exchange import quarantine, rescans, scan_ages, scanner, spreadsheet
+from exchange.errors import Forbidden, Refused
 from exchange.quarantine import Needs
 from models import AuditEntry, Inspection, Membership, Transfer
 
@@ -82,6 +83,7 @@ def inspection(transfer: Transfer, blueprint: str) -> dict[str, Any]:
         "is_polling": is_rescanning or not row.is_over,
         "findings": findings.lines(row, current_user.is_office),
         "why_held": _why_held(transfer, row),
+        "is_unscanned": row.is_over and (row.scan or {}).get("verdict") == "not_scanned",
         "steps": quarantine.what_to_do(transfer, quarantine.side_of(current_user.actor)),
         "inspection_url": url_for(f"{blueprint}.inspection", **here, seen=_word_of(row)),
         "rescan_url": url_for(f"{blueprint}.rescan", **here) if may_ask and not is_rescanning else "",
@@ -104,9 +106,16 @@ def inspection_alone(transfer: Transfer, blueprint: str, **more: Any) -> Respons
     return response
 
 
-def rescan_asked(transfer: Transfer, blueprint: str) -> Response:
-    """To the page about it, which shows how far the rescan is; and at once, where the scanner doesn't answer."""
-    flash(*((RESCANNING, "info") if scanner.health().is_up else (_nobody_answers(transfer), "warning")))
+def ask_rescan(transfer: Transfer, blueprint: str) -> Response:
+    """「ウイルス検査をやり直す」, and to the page about it, which shows how far that is or why it can't be now."""
+    try:
+        rescans.ask_rescan(current_user.actor, transfer)
+    except Forbidden:
+        raise
+    except Refused as refused:
+        flash(refused.message, "info")
+    else:
+        flash(*((RESCANNING, "info") if scanner.health().is_up else (_nobody_answers(transfer), "warning")))
     return redirect(url_for(f"{blueprint}.detail", uid=transfer.uid, _anchor="inspection"), 303)
 
 
@@ -119,7 +128,7 @@ COMES_NOT = "いまの検査の結果は、このまま変わりません。し�
 def _nobody_answers(transfer: Transfer) -> str:
     """With what comes next: the worker asks again by itself only where something is missing and somebody waits."""
     has_result = (transfer.inspection.scan or {}).get("verdict") == "clean"
-    is_asked_again = transfer.state in rescans.AT_WORK and not has_result
+    is_asked_again = transfer.state in scan_ages.AT_WORK and not has_result
     return NOBODY_ANSWERS + (COMES_BY_ITSELF if is_asked_again else COMES_NOT)
 
 

@@ -19,7 +19,6 @@ from exchange import (
     permissions,
     pickups,
     quarantine,
-    rescans,
     settings,
     transfers,
 )
@@ -112,8 +111,7 @@ def inspection(uid: str) -> ResponseReturnValue:
 @bp.post("/<uid>/rescan")
 def rescan(uid: str) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid)
-    rescans.ask_rescan(current_user.actor, transfer)
-    return answers.rescan_asked(transfer, "files")
+    return answers.ask_rescan(transfer, "files")
 
 
 @bp.get("/<uid>/return")

@@ -1,5 +1,7 @@
 """/ and /healthz: the front door and the sign of life."""
 
+from typing import Any
+
 from flask import Blueprint, g, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
@@ -7,11 +9,12 @@ from flask_login import current_user, logout_user
 from blueprints import opening
 from database import utc_now
 from exchange import fund, handovers, hours, lists, overview, progress, sessions, settings
-from exchange.overview import Waiting
+from exchange.overview import Infected, Waiting
 from models import FILING, STATEMENT, Membership
 
 bp = Blueprint("home", __name__)
 
+WORDS = {FILING: "届書", STATEMENT: "帳票"}
 SHOWN = 10  # open handovers, documents with a virus; their lists have all of them
 
 # What waits → the page on which something can be done about it: a list of documents, or another one.
@@ -67,8 +70,7 @@ def _start_page() -> str:
         offices=overview.offices_waiting(offices, tally) if tally is not None else [],
         months=overview.traffic(member, at),
         last_login=overview.last_login(member.user),
-        infected=overview.quarantined(member, at),
-        most_infected=SHOWN,
+        infected=_told_of(overview.quarantined(member, at, SHOWN)),
         handovers=handovers.open_to(member, current_user.held)[:SHOWN],
         is_onboarding=current_user.is_office and not _has_come(member),
     )
@@ -82,4 +84,22 @@ def _has_come(member: Membership) -> bool:
 def _page_of(wait: Waiting) -> str:
     if not wait.direction:
         return url_for(PAGES[wait.key], **FILTERS.get(wait.key, {}))
-    return url_for(LISTS[current_user.is_office, wait.direction], state=wait.state)
+    return _list_of(wait.direction, wait.state)
+
+
+def _list_of(direction: str, state: str) -> str:
+    return url_for(LISTS[current_user.is_office, direction], state=state)
+
+
+def _told_of(infected: Infected) -> dict[str, Any]:
+    """What the notice about viruses says: `heading` ("" for none), `rows`, how many more there are and the `lists` that
+    have all of them, as (direction, state in lists, address).
+    """
+    numbers = {way: sum(count for (one, _), count in infected.counts.items() if one == way) for way in WORDS}
+    parts = "、".join(f"{WORDS[way]}が{number}件" for way, number in numbers.items() if number)
+    return {
+        "heading": f"ウイルスが見つかった{parts}あります" if parts else "",
+        "rows": infected.newest,
+        "more": sum(numbers.values()) - len(infected.newest),
+        "lists": [(way, state, _list_of(way, state)) for way, state in sorted(infected.counts)],
+    }

@@ -150,7 +150,8 @@ def what_next(transfer: Transfer, buttons: list[dict[str, Any]], held: frozenset
     rest = "取り下げるときだけ「取消」を押してください。" if "cancel" in able else ""
     is_usable = not quarantine.why_not(transfer, Needs.INSPECTED)
     if transfer.state == "uploaded":
-        return _after_upload(transfer, able, held) + (rest if is_usable else "")
+        says_so = not is_usable or transfer.inspection.state == "warned"
+        return _after_upload(transfer, able, held) + ("" if says_so else rest)
     if transfer.state == "approved":
         if not is_usable:
             return _unusable(transfer, able)

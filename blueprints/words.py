@@ -24,6 +24,7 @@ STATE_LABELS = {
         "unusable": "要修正",
         "approved": "配信待ち",
         "delivered": "配信済",
+        "quarantined": "隔離",
         "received": "受領済",
         "completed": "処理完了",
         "rejected": "不受理",

@@ -10,22 +10,13 @@ from database import db
 from exchange import audit, calendar, inspections, jobs, permissions, transfers, vault
 from exchange.actors import Actor
 from exchange.errors import Refused, SomeoneWasFaster
-from exchange.zip_entries import OFFICE_PART
-from exchange.zip_structure import (
-    CENTRAL,
-    CENTRAL_SIGNATURE,
-    DESCRIPTOR_SIGNATURE,
-    END_SIGNATURE,
-    FLAG_ENCRYPTED,
-    LOCAL_SIGNATURE,
-    TAIL,
-)
+from exchange.zip_entries import is_plain_office_file
+from exchange.zip_structure import HEAD, TAIL, may_be_zip
 from models import FILING, DocumentKind, Inspection, Office, Transfer
 
 RECEIPT_ALPHABET = "0123456789"
 NOTE_LONGEST = 500
 FILE_NAME_LONGEST = 200
-BEGINNINGS = (LOCAL_SIGNATURE, DESCRIPTOR_SIGNATURE, b"PK00")  # of a ZIP, whole or split
 
 
 @dataclass(frozen=True)
@@ -55,29 +46,20 @@ class IncomingZip(vault.Receiving):
         self._tail = bytearray()
 
     def write(self, data: bytes) -> int:
-        self._head += data[: len(LOCAL_SIGNATURE) - len(self._head)]
+        self._head += data[: HEAD - len(self._head)]
         self._tail += data[-TAIL:]
         if len(self._tail) > 2 * TAIL:
             del self._tail[:-TAIL]
         return super().write(data)
 
     def finish(self) -> vault.Stored:
-        may_be_zip = self._head in BEGINNINGS or END_SIGNATURE in self._tail
-        if not may_be_zip or self._is_office_file():
+        if not may_be_zip(self._head, bytes(self._tail)) or is_plain_office_file(bytes(self._tail)):
             raise NoZip(
                 "ZIPにしていないファイルは送れません。まだ何も登録していません。"
                 "「圧縮パスワード付きZIPの作り方」のとおりに作ったZIPを選んでください。"
                 "JavaScriptを使えるブラウザーでは、元のファイルを選ぶだけで、この画面がZIPにします。"
             )
         return super().finish()
-
-    def _is_office_file(self) -> bool:
-        """Whether it is a plain Excel or Word file, which is a ZIP by itself, as its directory tells."""
-        at = self._tail.rfind(OFFICE_PART.encode()) - CENTRAL.size
-        if at < 0 or not self._tail.startswith(CENTRAL_SIGNATURE, at):
-            return False
-        flags: int = CENTRAL.unpack_from(self._tail, at)[3]
-        return not flags & FLAG_ENCRYPTED
 
 
 def upload(actor: Actor, received: vault.Receiving, slip: Slip, replaces: Transfer | None = None) -> Transfer:

@@ -16,6 +16,7 @@ KIND = Inspection.JOB
 STATES = {"accept": "passed", "warn": "warned", "reject": "failed", "quarantined": "quarantined"}
 SEVERITIES: dict[str, Severity] = {"refuse": "reject", "warn": "warn", "ignore": "ignore"}
 OPEN = ("waiting", "running")
+CANCELLABLE = ("uploaded", "approved")  # states of a transfer of which the mail about defects tells to cancel it
 COULD_NOT = (
     "サーバーの不具合により、検査を終えられませんでした。"
     "取り消してもう一度アップロードし、続くときは基金事務局へご連絡ください。"
@@ -78,9 +79,15 @@ def _conclude(actor: Actor, transfer: Transfer, judged: judging.Judgement) -> No
             return
         facts = {"verdict": verdict, "codes": codes, "scan": scanner.told(judged.scan)}
         audit.record(actor, f"{transfer.direction}.inspected", transfer.uid, transfer.office, **facts)
-        if is_found:
-            outbox.quarantined(transfer)
-        elif verdict == "reject":
+        _tell(Transfer.get_by_id(transfer.id), verdict)  # it may have been moved while it was judged
+
+
+def _tell(transfer: Transfer, verdict: str) -> None:
+    """Whoever can act on it as it stands now; of what was cancelled meanwhile only a virus concerns anybody."""
+    if verdict == "quarantined":
+        outbox.quarantined(transfer)
+    elif verdict == "reject":
+        if transfer.state in CANCELLABLE:
             outbox.inspection_failed(transfer)
-        elif transfer.is_filing and transfer.state == "uploaded":
-            outbox.approval_wanted(transfer)
+    elif transfer.is_filing and transfer.state == "uploaded":
+        outbox.approval_wanted(transfer)

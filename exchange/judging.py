@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,22 +25,26 @@ from exchange.testimony import Died, Judgement
 from exchange.zip_findings import Report
 from models import StoredObject
 
+# Died and Judgement have these names for everybody but testimony, which makes them.
+__all__ = ["Bounds", "Died", "Judgement", "judge"]
+
 PROGRAM = "exchange.judge_process"
 ROOT = Path(__file__).resolve().parent.parent
 READ = 64 * 1024
 LONGEST_LINE = 16 * 2**20  # bytes of an answer: 1,000 files with the longest names are half a megabyte
-BEAT = 10  # seconds without a word after which the caller hears the last progress again
+BEAT = 10  # seconds without progress after which the caller hears the last one again
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one archive may cost: seconds of the processor, bytes of address space, seconds without a word (a scanner
-    may take two minutes over a file).
+    """What one archive may cost: seconds of the processor, bytes of address space, seconds in which it gets nowhere
+    (a scanner may take two minutes over a file), and seconds altogether.
     """
 
     seconds: int
     memory: int = 512 * 2**20
     silence: float = 300
+    whole: float = 2 * 3600
 
     @classmethod
     def of(cls, size: int) -> "Bounds":
@@ -82,7 +86,7 @@ def judge(
             _ask(ours, asked)
             _room.take(theirs, loan.file)
         try:
-            said = _answer(ours, loan.size, bounds.silence, on_progress, hits.add)
+            said = _answer(ours, loan.size, bounds, on_progress, hits.add)
             return hits.added_to(testimony.understood(said, limits.entries))
         except Died:
             if hits.scan is None:
@@ -100,36 +104,51 @@ def _ask(line: socket.socket, asked: dict[str, Any]) -> None:
 def _answer(
     line: socket.socket,
     size: int,
-    silence: float,
+    bounds: Bounds,
     on_progress: Report,
     on_hit: Callable[[dict[str, Any]], object],
 ) -> dict[str, Any]:
-    """The judge's last word; {"error": "TimeoutError"} when it says nothing for too long. Died when there is none."""
-    last, heard_at, rest = (0, size), time.monotonic(), b""
-    line.settimeout(min(BEAT, silence))
+    """The judge's last word. Died when there is none; {"error": "TimeoutError"} when it gets nowhere for too long:
+    talking alone doesn't keep its slot, only progress that grows and malware that it found.
+    """
+    last, beat = (0, size), min(BEAT, bounds.silence)
+    began_at = moved_at = told_at = time.monotonic()
+    for said in _words(line, beat):
+        now = time.monotonic()
+        reached = testimony.progress(said, size) if "done" in said else last
+        if reached > last:
+            last, moved_at, told_at = reached, now, now
+            on_progress(*last)
+        elif "malware" in said:
+            moved_at = now
+            on_hit(said)
+        elif said and "done" not in said:
+            return said
+        if now - moved_at >= bounds.silence or now - began_at >= bounds.whole:
+            return {"error": "TimeoutError"}
+        if now - told_at >= beat:  # whoever leads the job knows that it goes on, whatever is said meanwhile
+            told_at = now
+            on_progress(*last)
+    raise Died("no answer")
+
+
+def _words(line: socket.socket, beat: float) -> Iterator[dict[str, Any]]:
+    """What the judge says, line by line; {} for what says nothing yet, and when so many seconds pass without a word."""
+    line.settimeout(beat)
+    rest = bytearray()
     while len(rest) <= LONGEST_LINE:
         try:
             data = line.recv(READ)
         except TimeoutError:
-            if time.monotonic() - heard_at >= silence:
-                return {"error": "TimeoutError"}
-            on_progress(*last)  # whoever leads the job knows that it goes on
+            yield {}
             continue
         except OSError as error:  # nobody has read the question: the warm process doesn't start
             raise Died(type(error).__name__) from error
         if not data:
-            break
-        heard_at = time.monotonic()
-        *lines, rest = (rest + data).split(b"\n")
-        for said in map(testimony.parsed, lines):
-            if "done" in said:
-                last = testimony.progress(said, size)
-                on_progress(*last)
-            elif "malware" in said:
-                on_hit(said)
-            elif said:
-                return said
-    raise Died("no answer")
+            return
+        rest += data
+        *lines, rest = rest.split(b"\n") if b"\n" in data else (b"", rest)
+        yield from map(testimony.parsed, map(bytes, lines))
 
 
 class _Room:
@@ -143,17 +162,20 @@ class _Room:
     def take(self, line: socket.socket, file: BinaryIO) -> None:
         """Have it fork a judge who listens on that line and reads that file."""
         with self._lock:
-            for is_new in (self._control is None, True):
-                if is_new:
-                    self._start()
-                assert self._control is not None
-                try:
-                    socket.send_fds(self._control, [b"+"], [line.fileno(), file.fileno()])
-                except OSError:  # it was killed; a new one is started, once
-                    self._end()
-                else:
-                    return
-        raise Died("it doesn't start")
+            if not self._gave(line, file) and not self._gave(line, file):  # it was killed; a new one is started, once
+                raise Died("it doesn't start")
+
+    def _gave(self, line: socket.socket, file: BinaryIO) -> bool:
+        """Whether there is a warm process, started where there is none, that has got both."""
+        if self._control is None:
+            self._start()
+        assert self._control is not None
+        try:
+            socket.send_fds(self._control, [b"+"], [line.fileno(), file.fileno()])
+        except OSError:
+            self._end()
+            return False
+        return True
 
     def _start(self) -> None:
         # Its own folder first among the places to import from, nothing from the environment, no compiled files written.

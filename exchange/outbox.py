@@ -1,14 +1,14 @@
 """Mails: who gets which, and what it tells; mail_rows keeps them, the postman carries them away."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from database import utc_now
 from equipment import ActivationRequest, Handover
 from exchange import calendar, quarantine
 from exchange.actors import Actor
-from exchange.mail_rows import gather, naming, take_out, write, write_to
+from exchange.mail_rows import gather, last_of, take_out, told_of, write, write_to
 from models import (
     ARRIVED_AT_FUND,
     ARRIVED_AT_OFFICE,
@@ -25,9 +25,11 @@ from papers import Document, Invitation
 
 GATHER = timedelta(minutes=10)  # that a mail about changes waits for more of them
 VIRUSES = 5  # names of them for one file
-VIRUS_MAILS = {"quarantined": quarantine.OFFICE, "quarantined_at_fund": quarantine.FUND}  # kind → whose it is
+VIRUS_MAILS = {quarantine.OFFICE: "quarantined", quarantine.FUND: "quarantined_at_fund"}  # side → kind
 MORE_VIRUSES = "quarantined_more"  # what was found soon after one of them, for either side
-VIRUS_REST = timedelta(hours=1)  # between two such mails to a person: whoever uploads viruses floods nobody
+ENDED, MORE_ENDED = "quarantine_ended", "quarantine_ended_more"  # the same of false alarms
+ON_A_PC = ("received", "completed", "rejected")  # whoever was to get it may have it there
+VIRUS_REST = timedelta(hours=1)  # between two mails of a kind to a person: whoever uploads viruses floods nobody
 
 
 # ── one function per mail ──
@@ -248,10 +250,12 @@ def quarantined(transfer: Transfer) -> None:
     told always, as of everything that touches the safety of the office; and so is who may have it on a PC already. The
     fund hears of what it has made and of what has come to it.
     """
-    transfer = Transfer.get_by_id(transfer.id)  # it may have been moved while it was judged
-    people, clerks = _quarantine_readers(transfer)
-    _tell_of_virus("quarantined", people, transfer)
-    _tell_of_virus("quarantined_at_fund", clerks, transfer)
+    take_out(MORE_ENDED, transfer.receipt_number)
+    found = _viruses(transfer)
+    for side, users in zip(VIRUS_MAILS, _quarantine_readers(transfer), strict=True):
+        steps = quarantine.what_to_do(transfer, side)
+        kinds = VIRUS_MAILS[side], MORE_VIRUSES
+        _tell_spaced(kinds, side, users, transfer, {"found": found}, transfer.state in ON_A_PC, steps=steps)
 
 
 def _quarantine_readers(transfer: Transfer) -> tuple[list[User], list[User]]:
@@ -269,43 +273,48 @@ def _quarantine_readers(transfer: Transfer) -> tuple[list[User], list[User]]:
     return at_office, [one.user for one in clerks]
 
 
-def _tell_of_virus(kind: str, users: Iterable[User], transfer: Transfer) -> None:
-    """At once, but one mail for a person and hour: what is found meanwhile waits, and is told together."""
-    now, found, side = utc_now(), _viruses(transfer), VIRUS_MAILS[kind]
-    steps = quarantine.what_to_do(transfer, side)
+def _tell_spaced(
+    kinds: tuple[str, str],
+    side: str,
+    users: Iterable[User],
+    transfer: Transfer,
+    words: dict[str, Any],
+    is_urgent: bool = False,
+    **alone: Any,
+) -> None:
+    """At once, but one mail for a person and hour: what follows meanwhile waits, and is told together. What is urgent
+    waits for no more than GATHER.
+
+    kinds: of the mail about one transfer, and of the one that gathers. words: for both; alone: for the first.
+    """
+    now, rest = utc_now(), GATHER if is_urgent else VIRUS_REST
     line = {
         "receipt_number": transfer.receipt_number,
         "kind": transfer.kind.name,
         "office": transfer.office.display_name,
         "at": f"{calendar.japan(now):%Y/%m/%d %H:%M}",
-        "found": found,
+        **words,
     }
     for user in {user.id: user for user in users}.values():
-        last = _last_of_virus(user, now)
+        last = last_of(user, kinds, now - rest, now if is_urgent else None)
         if last is None:
-            write(kind, [user], transfer=transfer, found=found, steps=steps)
+            write(kinds[0], [user], transfer=transfer, **words, **alone)
         else:
-            gather(MORE_VIRUSES, user, line, now, due_at=last.due_at + VIRUS_REST, side=side, rest=0)
-
-
-def _last_of_virus(user: User, at: datetime) -> Mail | None:
-    """The mail about a virus that went to the person less than an hour ago, or is still to go."""
-    kinds = [*VIRUS_MAILS, MORE_VIRUSES]
-    lately = (Mail.due_at > at - VIRUS_REST) & (Mail.state << ("waiting", "sent"))
-    return Mail.select().where(Mail.to_user == user, Mail.kind << kinds, lately).order_by(Mail.due_at.desc()).first()
+            gather(kinds[1], user, line, now, due_at=last.due_at + rest, side=side, rest=[])
 
 
 def quarantine_ended(transfer: Transfer) -> set[int]:
-    """It was a false alarm: to those who were told of the virus and are still there. Answers with the users' ids."""
-    take_out(MORE_VIRUSES, "receipt_number", transfer.receipt_number)
-    singly = Mail.select().where(Mail.transfer == transfer, Mail.kind << list(VIRUS_MAILS))
-    sides = {mail.to_user_id: VIRUS_MAILS[mail.kind] for mail in singly}
-    sides |= {mail.to_user_id: mail.facts["side"] for mail in naming(MORE_VIRUSES, transfer.receipt_number)}
+    """It was a false alarm: to those who were told of the virus and are still there. Answers with their users' ids."""
+    take_out(MORE_VIRUSES, transfer.receipt_number)
+    everybody: set[int] = set()
     for side, office in ((quarantine.OFFICE, transfer.office), (quarantine.FUND, None)):
-        present = [one.user for one in Membership.holding(office) if sides.get(one.user_id) == side]
-        possible = quarantine.possible_again(transfer, side)
-        write("quarantine_ended", present, transfer=transfer, possible=possible, page=_page(transfer, side))
-    return set(sides)
+        present = [one.user for one in Membership.holding(office)]
+        told = told_of(transfer, VIRUS_MAILS[side], MORE_VIRUSES, present)
+        words = {"possible": quarantine.possible_again(transfer, side)}
+        users = [user for user in present if user.id in told]
+        _tell_spaced((ENDED, MORE_ENDED), side, users, transfer, words, page=_page(transfer, side))
+        everybody |= told
+    return everybody
 
 
 def _page(transfer: Transfer, side: str) -> str:

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import SQL, Case, fn
+from peewee import Case, Value, fn
 
 from exchange import (
     activation_facts,
@@ -19,8 +19,8 @@ from exchange import (
     lists,
     pickups,
     progress,
-    rescans,
     roster,
+    scan_ages,
     vpn,
     vpn_orders,
 )
@@ -30,6 +30,7 @@ from models import (
     ArchivePassword,
     AuditEntry,
     Device,
+    DocumentKind,
     Grant,
     Inspection,
     Membership,
@@ -76,6 +77,16 @@ class Month:
         return f"{self.month}月"
 
 
+@dataclass(frozen=True)
+class Infected:
+    """Documents with a virus that concern a side: how many by (direction, state in lists), and the newest of them."""
+
+    counts: dict[tuple[str, str], int]
+    newest: list[Transfer]
+
+
+TOLD = timedelta(days=14)  # for so long a 帳票 that was received stays on the start pages after its virus was found
+
 # (what waits, the word that can do it, direction, state in lists), in the order of the work
 OFFICE_WORK = (
     ("approve", "approve", FILING, "uploaded"),
@@ -88,6 +99,7 @@ OFFICE_WORK = (
 FUND_WORK = (
     ("receive", "receive", FILING, "delivered"),
     ("process", "receive", FILING, "received"),
+    ("refuse", "receive", FILING, "quarantined"),
     ("check", "check", STATEMENT, "uploaded"),
     ("send", "send", STATEMENT, "approved"),
     ("repair", "prepare", STATEMENT, "unusable"),
@@ -121,14 +133,43 @@ def waiting(
     return [wait for wait in found if wait.count]
 
 
-def quarantined(member: Membership, at: datetime) -> list[Transfer]:
-    """Documents with a virus that concern this side, newest first: as long as the worker goes on looking at them."""
+def quarantined(member: Membership, at: datetime, most: int) -> Infected:
+    """Documents with a virus that concern this side: as long as the worker goes on looking at them, and no longer than
+    TOLD where nobody can do away with it. At most so many are loaded, with office and kind.
+    """
     if member.kind == "desk":
-        return []
-    concerns = Transfer.state << rescans.AT_WORK
-    concerns |= (Transfer.state == "received") & (Transfer.delivered_at > at - rescans.WATCHED)
-    has_virus = Inspection.state == SQL("'quarantined'")  # as its index has it
-    return list(Transfer.visible_to(member).where(has_virus, concerns).order_by(Transfer.id.desc()))
+        return Infected({}, [])
+    has_virus = Transfer.id << Inspection.select(Inspection.transfer).where(Inspection.has_virus())
+    # Every row has one of these directions and states: said for the index, which then leads to those with a virus.
+    which = [Transfer.direction << (FILING, STATEMENT), Transfer.state << lists.PARTED_STATES]
+    which += [Transfer.known_at(member), has_virus, scan_ages.concerns(at), ~_is_told(at)]
+    rows = Transfer.select(Transfer.direction, Transfer.state, fn.COUNT(Transfer.id)).where(*which)
+    counts: Counter[tuple[str, str]] = Counter()
+    for direction, state, number in rows.group_by(Transfer.direction, Transfer.state).tuples():
+        counts[direction, lists.part_of(state)] += number
+    if not counts:
+        return Infected({}, [])
+    shown = Transfer.select(Transfer, Office, DocumentKind).join(Office).switch(Transfer).join(DocumentKind)
+    return Infected(dict(counts), list(shown.where(*which).order_by(Transfer.id.desc()).limit(most)))
+
+
+def _is_told(at: datetime) -> Any:
+    """The condition that a 帳票 lies in the office's PCs, where neither side can take it back, and that both were told
+    long enough: since the scan that found the virus, not since the delivery, which may be weeks before it.
+    """
+    earlier, cleared = AuditEntry.alias(), AuditEntry.alias()
+    looks = {
+        look: (look.subject == Transfer.uid) & (look.action == "statement.rescanned") for look in (earlier, cleared)
+    }
+    said = {look: fn.json_extract(look.facts, "$.verdict") for look in looks}
+    last_clean = cleared.select(fn.MAX(cleared.number)).where(looks[cleared], said[cleared] == "clean")
+    found = earlier.select(Value(1)).where(
+        looks[earlier],
+        said[earlier] == "quarantined",
+        earlier.at <= at - TOLD,
+        earlier.number > fn.COALESCE(last_clean, 0),
+    )
+    return (Transfer.direction == STATEMENT) & (Transfer.state == "received") & fn.EXISTS(found)
 
 
 def without_installer(search: str = "") -> Any:

@@ -23,7 +23,7 @@ from exchange import (
     vault,
 )
 from exchange.actors import Actor, system
-from exchange.errors import Refused
+from exchange.errors import Refused, SomeoneWasFaster
 from exchange.quarantine import Needs
 from models import Transfer
 
@@ -39,6 +39,11 @@ def download(actor: Actor, transfer: Transfer) -> Iterator[bytes]:
     The move is durable before the first byte.
     """
     close_window_if_over(actor.at, transfer)
+    permissions.require(actor, "download")
+    if transfer.state == "received":
+        raise SomeoneWasFaster(
+            "この帳票は、すでに受け取っています。もう一度必要なときは、「受取要求」を押してください。"
+        )
     transfers.require_may(actor, transfer, "download")
     with ExitStack() as opened:
         stream = opened.enter_context(_opened(transfer))  # what can't be opened must not count as received
@@ -121,6 +126,7 @@ def close_windows(at: datetime) -> None:
         close_window_if_over(at, transfer)
 
 
+ALREADY = "この帳票は、すでに受け取っています。もう一度必要なときは、「受取要求」を押してください。"
 NOT_OPENED = "まだ開いていない届書です。先に「受領して開く」を押してください。"
 
 

@@ -36,6 +36,12 @@ _FALSE = "まちがい（誤検知）だと思われるときは、"
 _OTHERWISE = "そうでないときは、"
 _CALLS = "受付番号を添えて基金事務局へご連絡ください。"
 _CLEARED = "新しい定義ファイルでの検査で異常がなければ、隔離は解かれます。"
+# The fund doesn't see what is not delivered yet, so that the office itself has it looked at again.
+_OFFICE_LOOKS = "翌日など、定義ファイルが新しくなってから、画面の「ウイルス検査をやり直す」を押してください。"
+_OFFICE_CLEARED = (
+    "やり直した検査で異常がなければ、隔離は解かれます。"
+    "変わらないときは、受付番号とウイルスの名前を添えて基金事務局へご連絡ください。"
+)
 _FUND_LOOKS = "画面の「ウイルス検査をやり直す」で確かめてください。"
 _FUND_CLEARED = (
     "「ウイルス検査をやり直す」は、定義ファイルが新しくなってから押してください。異常がなければ、隔離は解かれます。"
@@ -45,7 +51,12 @@ _NEW_ONE = "帳票は、基金が作り直してお届けします。お急ぎ�
 
 
 def _office_takes_back(how: str) -> tuple[str, ...]:
-    return (f"{_FALSE}取り消さずに、{_CALLS}{_OTHERWISE}{how}で取り下げてください。", _AGAIN, _MAKER, _CLEARED)
+    return (
+        f"{_FALSE}取り消さずに、{_OFFICE_LOOKS}{_OTHERWISE}{how}で取り下げてください。",
+        _AGAIN,
+        _MAKER,
+        _OFFICE_CLEARED,
+    )
 
 
 def _fund_takes_back(how: str) -> tuple[str, ...]:

@@ -32,11 +32,10 @@ from exchange.zip_findings import CHECKS, CODES, Finding, make_finding
 from models import Inspection, Job, Transfer
 
 KIND = "rescan"
-# Jobs that the worker has waiting at a time: whoever asks meanwhile waits for no more than these. With a round each
-# minute that makes 7,200 scans a day.
+# Jobs that the worker has waiting at a time, beside those that people have asked for. With a round each minute that
+# makes 7,200 scans a day.
 ROUND = 5
-WATCHED = timedelta(days=90)  # after its delivery: who has it is told of a virus that was unknown then
-AT_WORK = ("uploaded", "approved", "delivered", "requested")  # somebody is about to need the bytes
+MOST_ASKED = 3  # of one office, or of the fund, at a time: whoever asks for more waits, and nobody else with him
 OFFICE_WORDS, FUND_WORDS = ("upload", "approve"), ("receive", "prepare", "send")  # any of them
 OF_SCAN = ("MALWARE", "NOT_SCANNED")
 # The same ZIP is to be read to its end, whatever the fund has decided on since: only the scan counts.
@@ -71,7 +70,8 @@ def require_usable_or_rescan(actor: Actor, transfer: Transfer, needs: Needs) -> 
     else:
         return
     with db.atomic():
-        _ask(transfer.id)
+        if _live_of(transfer).count() < MOST_ASKED:
+            _ask(transfer.id)
     raise Later(f"{why}数分後にもう一度操作してください。")
 
 
@@ -127,12 +127,15 @@ def ask_rescan(actor: Actor, transfer: Transfer) -> None:
     if sentence:
         raise Refused(sentence)
     with db.atomic():
+        if _live_of(transfer).count() >= MOST_ASKED:
+            raise Refused(MANY_UNDER_WAY)
         if not _ask(transfer.id):
             raise Refused(UNDER_WAY)
         audit.record(actor, f"{transfer.direction}.rescan_asked", transfer.uid, transfer.office)
 
 
 UNDER_WAY = "ウイルス検査は、いまやり直しています。終わるまでお待ちください。"
+MANY_UNDER_WAY = "ほかのファイルのウイルス検査をやり直しています。終わってから、もう一度押してください。"
 
 
 def _why_not_ask(transfer: Transfer) -> str:
@@ -173,6 +176,14 @@ def _live(transfer_id: int) -> Any:
     return Job.select().where(Job.kind == KIND, Job.subject == str(transfer_id), Job.state << jobs.LIVE)
 
 
+def _live_of(transfer: Transfer) -> Any:
+    """Scans on their way of what the same side has made: the transfers of its office, or those of the fund."""
+    ids = Transfer.select(Transfer.id.cast("TEXT")).where(
+        Transfer.direction == transfer.direction, Transfer.office == transfer.office
+    )
+    return Job.select().where(Job.kind == KIND, Job.state << jobs.LIVE, Job.subject << ids)
+
+
 def _ask(transfer_id: int) -> bool:
     """One job for a transfer, not two; False when one is on its way already. Inside a transaction."""
     if _live(transfer_id).exists():
@@ -188,8 +199,9 @@ def rescan_old(at: datetime) -> None:
     """
     if not scanner.is_configured():
         return
-    free = ROUND - Job.select().where(Job.kind == KIND, Job.state << jobs.LIVE).count()
-    due = [transfer_id for (transfer_id,) in _due(at).limit(free).tuples()] if free > 0 else []
+    live = Job.select().where(Job.kind == KIND, Job.state << jobs.LIVE).count()
+    free = max(1, ROUND - live)  # however much people ask for, it goes on
+    due = [transfer_id for (transfer_id,) in _due(at).limit(free).tuples()]
     if not due or not scanner.health().is_up:
         return
     with db.atomic():
@@ -202,18 +214,16 @@ def _due(at: datetime) -> Any:
     lasts = scan_ages.lasts()
     ahead = min(timedelta(days=1), lasts / 4)
     has_old = Inspection.finished_at < at - lasts + ahead
-    has_old |= (Inspection.state == "quarantined") & (Inspection.finished_at < at - scan_ages.ALARM)
+    has_old |= Inspection.has_virus() & (Inspection.finished_at < at - scan_ages.ALARM)
     # Where clamd's limits are smaller than the file, only time may mend it.
     has_none = Inspection.scan.is_null() | (fn.json_extract(Inspection.scan, "$.why") << ("unreachable", "broken"))
-    at_work = Transfer.state << AT_WORK
-    at_work |= (Transfer.state == "received") & (Transfer.delivered_at > at - WATCHED)
     mine = Job.subject == Inspection.transfer.cast("TEXT")
     asked = scan_ages.asked(at, KIND).where(mine)
     lately = Job.select().where(Job.kind == KIND, mine, Job.created_at > at - scan_ages.AGAIN)
     return (
         Transfer.select(Transfer.id)
         .join(Inspection, on=(Inspection.transfer == Transfer.id))
-        .where(at_work, Inspection.state << ("passed", "warned", "quarantined"), has_old | has_none)
+        .where(scan_ages.concerns(at), Inspection.state << ("passed", "warned", "quarantined"), has_old | has_none)
         .where(~fn.EXISTS(asked), ~fn.EXISTS(lately))
         .order_by(Inspection.finished_at)
     )
@@ -280,10 +290,10 @@ def _columns(before: Inspection, scan: scanner.Scan, found: list[Finding], at: d
         if before.state == "failed":
             return {"state": before.state, "finished_at": at}
         found = found or [make_finding("NOT_SCANNED")]
+    elif before.state == "quarantined" and _knows_less(scan, before.scan):
+        return {"state": before.state}  # only signatures that are as new may call it a false alarm, or something else
     elif scanner.is_found(scan):
         found = found or [make_finding("MALWARE", None, name) for name in scan["found"]]
-    elif before.state == "quarantined" and _knows_less(scan, before.scan):
-        return {"state": before.state}  # only signatures that are as new may call it a false alarm
     rest = [one for one in before.findings if not _is_of_scan(one)]
     findings = rest + [asdict(one) for one in found]
     return {"state": _state(before, scan, rest, found), "scan": scan, "findings": findings, "finished_at": at}

@@ -7,11 +7,19 @@ from typing import Any
 
 from database import utc_now
 from exchange import jobs, scanner, settings
-from models import Job
+from models import Job, Transfer
 
 ALARM = timedelta(days=1)  # after which a finding is looked at with newer signatures
 AGAIN = timedelta(minutes=10)  # after which a scan that didn't come about is tried again
 REST = timedelta(days=1)  # after a job that has failed for good, of bytes that can't be read say
+AT_WORK = ("uploaded", "approved", "delivered", "requested")  # somebody is about to need the bytes
+WATCHED = timedelta(days=90)  # after its delivery: who has it is told of a virus that was unknown then
+
+
+def concerns(at: datetime) -> Any:
+    """The condition that what is in a transfer still concerns somebody: about to be needed, or received lately."""
+    is_watched = (Transfer.state == "received") & (Transfer.delivered_at > at - WATCHED)
+    return (Transfer.state << AT_WORK) | is_watched
 
 
 def lasts() -> timedelta:

@@ -8,7 +8,16 @@ from collections.abc import Callable
 
 from exchange.zip_extras import AES_ID
 from exchange.zip_findings import Collector, Limits
-from exchange.zip_structure import FLAG_MASKED, FLAG_PATCHED, FLAG_STRONG, METHOD_AES, Record
+from exchange.zip_structure import (
+    CENTRAL,
+    CENTRAL_SIGNATURE,
+    FLAG_ENCRYPTED,
+    FLAG_MASKED,
+    FLAG_PATCHED,
+    FLAG_STRONG,
+    METHOD_AES,
+    Record,
+)
 
 STORED, DEFLATED = 0, 8
 ZIPCRYPTO_OVERHEAD = 12
@@ -29,6 +38,15 @@ _METHOD_NAMES = {
 _DOS_FOLDER, _DOS_DEVICE, _DOS_REPARSE = 0x10, 0x40, 0x400
 
 OFFICE_PART = "[Content_Types].xml"  # what every Excel or Word file, itself a ZIP, begins with
+
+
+def is_plain_office_file(tail: bytes) -> bool:
+    """Whether a file that ends so is an Excel or Word file without a password, as its directory tells."""
+    at = tail.rfind(OFFICE_PART.encode()) - CENTRAL.size
+    if at < 0 or not tail.startswith(CENTRAL_SIGNATURE, at):
+        return False
+    flags: int = CENTRAL.unpack_from(tail, at)[3]
+    return not flags & FLAG_ENCRYPTED
 
 
 def encryption(record: Record) -> str:

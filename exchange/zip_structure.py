@@ -23,6 +23,8 @@ END_SIGNATURE = b"PK\x05\x06"
 END64_SIGNATURE = b"PK\x06\x06"
 LOCATOR_SIGNATURE = b"PK\x06\x07"
 DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
+HEAD = 4  # bytes in which a ZIP shows itself, whole or split
+_BEGINNINGS = (LOCAL_SIGNATURE, DESCRIPTOR_SIGNATURE, b"PK00")
 
 FLAG_ENCRYPTED = 0x0001
 FLAG_DESCRIPTOR = 0x0008
@@ -38,6 +40,11 @@ TAIL = END.size + 0xFFFF  # an end record with the longest comment the format kn
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 _KNOWN_EXTRAS = (zip_extras.ZIP64_ID, zip_extras.AES_ID, zip_extras.UNICODE_PATH_ID)
 _NOT_IN_TEXT = frozenset([*range(0x20), 0x7F, *b"<"]) - frozenset(b"\t\n\r")
+
+
+def may_be_zip(head: bytes, tail: bytes) -> bool:
+    """Whether a file with these first HEAD and last TAIL bytes is a ZIP at all, however broken."""
+    return head in _BEGINNINGS or END_SIGNATURE in tail
 
 
 class Unreadable(Exception):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def app(shared_app: Flask, instance: Path) -> Iterator[Flask]:
 
     It builds no installers, as on a machine without makensis: tests that are about them take the site with it.
     """
-    config = dict(shared_app.config)
+    config = deepcopy(dict(shared_app.config))
     move_to(shared_app, instance)
     with db.connection_context():
         yield shared_app

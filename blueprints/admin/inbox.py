@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from blueprints import answers, fields, guards, moves, paging
-from exchange import archives, permissions, pickups, rescans, transfers
+from exchange import archives, permissions, pickups, transfers
 from models import FILING, Transfer
 
 bp = Blueprint("inbox", __name__, url_prefix="/admin/inbox")
@@ -35,8 +35,7 @@ def inspection(uid: str) -> ResponseReturnValue:
 @bp.post("/<uid>/rescan")
 def rescan(uid: str) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid, FILING)
-    rescans.ask_rescan(current_user.actor, transfer)
-    return answers.rescan_asked(transfer, "inbox")
+    return answers.ask_rescan(transfer, "inbox")
 
 
 @bp.post("/<uid>/<any('opening', 'completion'):noun>")
@@ -68,7 +67,7 @@ def download(uid: str) -> ResponseReturnValue:
 @bp.post("/<uid>/entries/<int:number>")
 def open_entry(uid: str, number: int) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid, FILING)
-    limits = archives.Limits(packed=transfer.size, unpacked=current_app.config["MAX_UNPACKED_BYTES"])
+    limits = archives.Limits(unpacked=current_app.config["MAX_UNPACKED_BYTES"])
     pieces = pickups.open_entry(current_user.actor, transfer, number, limits)
     entry = transfer.inspection.entries[number]
     name = entry["name"].rsplit("/", 1)[-1]

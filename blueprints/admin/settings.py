@@ -19,7 +19,7 @@ bp = Blueprint("settings", __name__, url_prefix="/admin/settings")
 MANY_CHOICES = 3  # settings
 LEADS = {  # over a group as a whole
     settings.INSPECTION: "届書のアップロードと帳票の作成のときの検査です。"
-    "変更は、次に検査するファイルから当てはまります。壊れたZIPやウイルスの見つかったZIPは、どの設定でも受け付けません。",
+    "変更は、次に検査するファイルから当てはまります（「ウイルス検査ができなかったファイル」の扱いだけは、いまあるファイルにもすぐに当てはまります）。壊れたZIPやウイルスの見つかったZIPは、どの設定でも受け付けません。",
 }
 
 

@@ -8,7 +8,7 @@ from wtforms import StringField
 from wtforms.validators import Length
 
 from blueprints import answers, fields, guards, moves, paging, uploads
-from exchange import normalise, permissions, pickups, rescans, settings, statements
+from exchange import normalise, permissions, pickups, settings, statements
 from models import STATEMENT, Office, Transfer
 
 bp = Blueprint("statements", __name__, url_prefix="/admin/statements")
@@ -93,8 +93,7 @@ def inspection(uid: str) -> ResponseReturnValue:
 @bp.post("/<uid>/rescan")
 def rescan(uid: str) -> ResponseReturnValue:
     transfer = guards.transfer_or_404(uid, STATEMENT)
-    rescans.ask_rescan(current_user.actor, transfer)
-    return answers.rescan_asked(transfer, "statements")
+    return answers.ask_rescan(transfer, "statements")
 
 
 @bp.post("/<uid>/<any('approval', 'delivery', 'approved-delivery', 'cancellation', 'recall'):noun>")

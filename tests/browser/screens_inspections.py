@@ -71,7 +71,7 @@ INFECTED: dict[str, Screen] = {
         for state in ("delivered", "received")
     },
     "filings-unusable": ("busy", "taro", "/files/?state=unusable"),
-    "filings-delivered": ("busy", "taro", "/files/?state=delivered"),
+    "filings-quarantined": ("busy", "taro", "/files/?state=quarantined"),
     "inbox-received": ("busy", "kiku", "/admin/inbox/?state=received"),
 }
 RESCANS: dict[str, Screen] = {

@@ -90,6 +90,16 @@ def asked_of_the_server(person: OfficeUser) -> list[Request]:
     return asked
 
 
+def test_attachments_of_a_statement_join_each_other_and_are_taken_out_again(cast: Cast, sits_in: Sits) -> None:
+    kiku = sits_in("kiku")
+    kiku.goes_to(f"/admin/statements/new/{cast.abc.uid}")
+    chosen = kiku.main.locator("input[type=file]")
+    for name in ("通知.pdf", "別件.zip"):
+        chosen.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": b"PK"})
+    kiku.presses("別件.zip：解除")
+    assert chosen.evaluate("input => Array.from(input.files, (file) => file.name)") == ["通知.pdf"]
+
+
 def test_what_the_fund_has_sent_is_opened_in_the_page_and_saved_as_it_was(
     cast: Cast, sits_in: Sits, tmp_path: Path
 ) -> None:

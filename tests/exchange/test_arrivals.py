@@ -53,8 +53,10 @@ def test_what_nobody_has_made_a_zip_of_is_not_taken(app: Flask, piece: int) -> N
 def test_whatever_may_be_a_zip_is_left_to_the_inspection(cast: Cast) -> None:
     good = aes_zip(cast.archive_password, {"一覧.csv": os.urandom(200_000)})
     parts = aes_zip(cast.archive_password, dict.fromkeys(NAMES, b"<xml/>"))
-    middle = len(good) // 2
-    for data in (good, good[:middle], good[middle:], b"MZ" + good, good + bytes(70_000), b"PK00" + good, parts):
+    middle, comment = len(good) // 2, b"x" * 60 + NAMES[0].encode()
+    talks_of_it = good[:-2] + len(comment).to_bytes(2, "little") + comment
+    whole = (good, b"MZ" + good, good + bytes(70_000), b"PK00" + good, parts, talks_of_it)
+    for data in (*whole, good[:middle], good[middle:]):
         assert come_in(data, 1000) == len(data)
 
 

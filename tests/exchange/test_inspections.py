@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from exchange import archives, inspections, jobs, scanner, settings, transfers, 
 from exchange.actors import system
 from exchange.errors import Refused
 from models import AuditEntry, Inspection, Job, Mail, Transfer
-from tests.clamd import Odd, hangs
+from tests.clamd import Odd, hangs, says
 from tests.exchange.judges import Once, kill
+from tests.exchange.scanning import CLEAN, inspected
 from tests.people import Cast, aes_zip, inspect, statement, uploads
 
 
@@ -188,6 +190,45 @@ def test_a_cancelled_filing_asks_nobody_to_approve_it(cast: Cast) -> None:
     transfers.cancel(cast.hanako, transfer)
     assert inspect(transfer).inspection.state == "passed"
     assert told(transfer) == []
+
+
+def run_while(transfer: Transfer, act: Callable[[Transfer], None]) -> None:
+    """Inspect it while somebody does something with it."""
+    acts = [act]
+
+    def progress(done: int, total: int) -> None:
+        if acts:
+            acts.pop()(Transfer.get_by_id(transfer.id))
+
+    inspections.run(system(), transfer.id, archives.Limits(), progress)
+    assert not acts
+
+
+@pytest.mark.parametrize(("password", "state"), [("", "passed"), ("another-password-42", "failed")])
+def test_a_filing_that_is_cancelled_while_it_is_inspected_mails_nobody(cast: Cast, password: str, state: str) -> None:
+    transfer = uploads(cast.hanako, aes_zip(password or cast.archive_password))
+    run_while(transfer, lambda fresh: transfers.cancel(cast.hanako, fresh))
+    assert (transfer.inspection.state, told(transfer)) == (state, [])
+
+
+def test_a_filing_that_is_sent_back_while_it_is_inspected_tells_of_that_alone(cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip("another-password-42"))
+    run_while(transfer, lambda fresh: transfers.send_back(cast.taro, fresh, "生年月日が違います"))
+    assert (transfer.inspection.state, told(transfer)) == ("failed", ["sent_back"])
+
+
+def test_a_virus_in_what_was_delivered_meanwhile_is_told_to_the_fund_too(cast: Cast) -> None:
+    transfer = uploads(cast.hanako, aes_zip(cast.archive_password))
+
+    def other_run(fresh: Transfer) -> None:
+        transfers.approve(cast.taro, inspected(fresh, state="passed", scan=CLEAN, finished_at=utc_now()))
+        transfers.deliver(cast.taro, Transfer.get_by_id(fresh.id))
+
+    with Odd(says(b"stream: Test.Virus FOUND\0")).listening() as odd:
+        scanner.configure(odd.address)
+        run_while(transfer, other_run)
+    assert transfer.inspection.state == "quarantined"
+    assert {"quarantined", "quarantined_at_fund"} <= set(told(transfer))
 
 
 def test_a_statement_is_inspected_like_a_filing_and_nobody_is_mailed(cast: Cast) -> None:

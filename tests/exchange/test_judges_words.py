@@ -1,7 +1,12 @@
 """A judge has read what strangers sent: what it says counts only in the exact shapes it was asked for."""
 
 import json
+import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,7 +41,7 @@ def hit(**other: object) -> dict[str, Any]:
     return {"malware": "Test.Malware", "entry": "届書.csv", "scan": FOUND, **other}
 
 
-def understood(*lines: object) -> testimony.Judgement:
+def understood(*lines: object) -> judging.Judgement:
     """What is made of a judge who says so and ends."""
     hits = testimony.Hits()
     ours, theirs = socket.socketpair()
@@ -45,7 +50,7 @@ def understood(*lines: object) -> testimony.Judgement:
         with theirs:
             for line in lines:
                 theirs.sendall((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
-        said = judging._answer(ours, SIZE, 5, lambda done, total: None, hits.add)
+        said = judging._answer(ours, SIZE, judging.Bounds(60, silence=5), lambda done, total: None, hits.add)
     return hits.added_to(testimony.understood(said, MOST))
 
 
@@ -55,7 +60,7 @@ def test_what_a_judge_says_in_the_right_shapes_is_taken_as_it_is() -> None:
     assert told.inspection == Inspection("warn", (Finding(**FINDING),), (Entry(**ENTRY),))
     assert told.scan == UNSEEN
     unread = {**ENTRY, "sha256": "", "size": 2**64 - 1}
-    assert understood(last_word(entries=[unread])) == testimony.Judgement(
+    assert understood(last_word(entries=[unread])) == judging.Judgement(
         Inspection("accept", (), (Entry(**unread),)), None
     )
 
@@ -76,15 +81,16 @@ def odd(name: str, *said: object) -> Any:
         odd("no JSON", b"\xff\xfe{", b"null", b"[]", b'"inspection"'),
         odd("nested too deep", DEEP),
         odd("nested too deep inside", b'{"inspection": ' + DEEP),
-        odd("done of nothing", {"done": 1}),
-        odd("done as a text", {"done": "1", "total": SIZE}),
-        odd("done as a truth", {"done": True, "total": SIZE}),
-        odd("done of a part", {"done": 1.5, "total": SIZE}),
-        odd("done of no number", b'{"done": NaN, "total": 5000}'),
-        odd("less than nothing", {"done": -1, "total": SIZE}),
-        odd("more than all", {"done": SIZE + 1, "total": SIZE}),
-        odd("another size", {"done": 1, "total": SIZE + 1}),
-        odd("a huge number", {"done": 10**100, "total": 10**100}),
+        odd("done of nothing", {"done": 1}, last_word()),
+        odd("done as a text", {"done": "1", "total": SIZE}, last_word()),
+        odd("done as a truth", {"done": True, "total": SIZE}, last_word()),
+        odd("done of a part", {"done": 1.5, "total": SIZE}, last_word()),
+        odd("done of no number", b'{"done": NaN, "total": 5000}', last_word()),
+        odd("less than nothing", {"done": -1, "total": SIZE}, last_word()),
+        odd("more than all", {"done": SIZE + 1, "total": SIZE}, last_word()),
+        odd("another size", {"done": 1, "total": SIZE + 1}, last_word()),
+        odd("a part of the size", {"done": 1, "total": SIZE - 1}, last_word()),
+        odd("a huge number", {"done": 10**100, "total": 10**100}, last_word()),
         odd("an end of many kinds", {"error": ["x"], "ended": {}}),
         odd("an end with contents", {"error": "山田太郎 1234-5678-9012"}),
         odd("an end of a huge number", {"ended": 10**100}),
@@ -135,5 +141,72 @@ def odd(name: str, *said: object) -> Any:
     ],
 )
 def test_what_has_another_shape_is_no_answer(said: tuple[object, ...]) -> None:
-    with pytest.raises(testimony.Died):
+    with pytest.raises(judging.Died) as died:
         understood(*said)
+    assert re.fullmatch("[A-Za-z0-9 -]{1,60}", str(died.value)), "what it says is not passed on"
+
+
+# ── how long it may talk ──
+
+
+def heard(*lines: object, silence: float = 0) -> tuple[dict[str, Any], list[tuple[int, int]]]:
+    """(The last word, the progress told) of a judge who says so; without patience every word has to be one."""
+    told: list[tuple[int, int]] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(
+            b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
+        )
+        said = judging._answer(
+            ours, SIZE, judging.Bounds(60, silence=silence), lambda *done: told.append(done), testimony.Hits().add
+        )
+    return said, told
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [b"{}\n", b"\n", b"no JSON\n", {"done": 7, "total": SIZE}, {"done": 3, "total": SIZE}],
+    ids=["nothing", "an empty line", "no JSON", "as far as before", "less far than before"],
+)
+def test_talking_alone_is_silence(talk: object) -> None:
+    said, told = heard({"done": 7, "total": SIZE}, talk, last_word())
+    assert said == {"error": "TimeoutError"}
+    assert told[-1] == (7, SIZE)
+
+
+def test_a_line_that_never_ends_is_silence() -> None:
+    assert heard(b'{"inspection": ')[0] == {"error": "TimeoutError"}
+
+
+def test_a_judge_that_never_stops_talking_is_ended() -> None:
+    ours, theirs = socket.socketpair()
+    with ThreadPoolExecutor(1) as beside, ours, theirs:
+        talking = beside.submit(talk_until_nobody_listens, theirs)
+        said = judging._answer(
+            ours, SIZE, judging.Bounds(60, silence=0.2), lambda done, total: None, testimony.Hits().add
+        )
+        ours.close()
+        talking.result(30)
+    assert said == {"error": "TimeoutError"}
+
+
+def talk_until_nobody_listens(line: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            line.sendall(b'{"done": 0, "total": 5000}\n')
+
+
+def test_progress_that_grows_and_malware_end_the_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "time", SimpleNamespace(monotonic=count(0).__next__))  # a second for each word
+    growing = [{"done": 1, "total": SIZE}, hit(), b"{}\n", {"done": 2, "total": SIZE}, b"{}\n"]
+    said, told = heard(*growing, last_word(), silence=2)
+    assert testimony.understood(said, MOST).inspection.verdict == "accept"
+    assert sorted(set(told)) == [(1, SIZE), (2, SIZE)]
+    assert heard(*growing, b"{}\n", last_word(), silence=2)[0] == {"error": "TimeoutError"}
+
+
+def test_whoever_leads_the_job_hears_that_it_goes_on_while_a_judge_only_talks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "BEAT", 0)
+    said, told = heard({"done": 7, "total": SIZE}, b"{}\n", hit(), last_word(), silence=5)
+    assert "inspection" in said
+    assert told.count((7, SIZE)) > 2

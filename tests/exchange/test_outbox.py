@@ -258,13 +258,8 @@ def everything_mailed(cast: Cast) -> None:
         by = cast.kiku if last in (transfers.complete, transfers.reject) else cast.taro
         last(by, transfer, *["漏らせない理由"] if last in (transfers.send_back, transfers.reject) else [])
     inspect(uploads(cast.hanako, b"not a ZIP", "秘密の名前.zip"))
-    with db.atomic():
-        bad = uploads(cast.hanako, data, "秘密の名前.zip")
-        outbox.quarantined(bad)
-        outbox.quarantine_ended(bad)
     paper = statement(cast, "delivered")
-    with db.atomic():
-        outbox.quarantined(paper)
+    everything_of_viruses(uploads(cast.hanako, data, "秘密の名前.zip"), paper)
     pickups.request_pickup(cast.hanako, paper)
     pickups.download(cast.hanako, paper)
     User.update(pending_mail="jun.new@abc-shoji.example").where(User.id == cast.member("jun").user_id).execute()
@@ -284,6 +279,15 @@ def everything_mailed(cast: Cast) -> None:
         outbox.counter_opened(cast.jun, cast.abc)
         outbox.installer_withheld(cast.abc.devices.get(), ["Test.EICAR"])
         outbox.document_withheld(Document(label="手順書", edition_on=utc_now().date()), ["Test.EICAR"])
+
+
+def everything_of_viruses(bad: Transfer, paper: Transfer) -> None:
+    """At both sides, soon after another, and that it was none, soon after the same."""
+    with db.atomic():
+        outbox.quarantined(bad)
+        outbox.quarantine_ended(bad)
+        outbox.quarantined(paper)
+        outbox.quarantine_ended(bad)
 
 
 def everything_of_activations(cast: Cast) -> None:

@@ -175,12 +175,21 @@ def test_the_counts_of_a_filter_add_up_to_the_whole_list(cast: Cast) -> None:
     inspect(uploads(cast.hanako, b"not a ZIP at all"))
     filing(cast, "returned")
     filing(cast, "approved")
-    quarantined(filing(cast, "approved"))
+    for state in ("approved", "delivered", "received", "rejected"):
+        quarantined(filing(cast, state))
     counts = lists.counts([cast.member("taro")], FILING)
-    assert counts == {"uploaded": 1, "approved": 1, "unusable": 2, "returned": 1, "replaced": 1}
+    assert counts == {
+        "uploaded": 1,
+        "approved": 1,
+        "unusable": 2,
+        "returned": 1,
+        "replaced": 1,
+        "quarantined": 2,
+        "rejected": 1,
+    }
     for state, number in counts.items():
         assert len(lists.listed([cast.member("taro")], FILING, state)) == number
-    assert len(lists.listed([cast.member("taro")], FILING)) == 6
+    assert len(lists.listed([cast.member("taro")], FILING)) == 9
 
 
 def test_a_statement_with_a_virus_is_no_work_for_the_office(cast: Cast) -> None:
@@ -196,6 +205,16 @@ def test_a_statement_with_a_virus_is_no_work_for_the_office(cast: Cast) -> None:
     assert waits(cast, "taro") == {"request_pickup": 1, "download": 1}
     found = overview.waiting(cast.member("taro"), frozenset(["download"]), utc_now())
     assert found[0].until == pickups.window_ends_at(Transfer.get_by_id(papers[1].id))
+
+
+def test_a_filing_with_a_virus_waits_for_the_fund_under_its_own_name(cast: Cast) -> None:
+    for state in ("delivered", "received"):
+        quarantined(filing(cast, state))
+    assert waits(cast, "kiku") == {"refuse": 2}
+    assert {row.state for row in lists.listed([cast.member("kiku")], FILING, "quarantined")} == {
+        "delivered",
+        "received",
+    }
 
 
 # ── people, devices, invitations ──
@@ -309,14 +328,14 @@ def test_ten_offices_take_as_many_queries_as_two(cast: Cast) -> None:
     two = list(cast.member("hanako").user.places())
     many = [place for place in two for _ in range(5)]
     for places in (two, many):
-        assert queries(lambda places=places: overview.offices_waiting(places, lists.tally(places))) == 4
+        assert queries(lambda places=places: overview.offices_waiting(places, lists.tally(places))) == 5
 
 
 def test_what_waits_takes_few_queries(cast: Cast) -> None:
     filing(cast, "uploaded")
     member = Membership.by_uid(cast.member("taro").uid)  # with person and office, as a session has them
     words = member.words()
-    assert queries(lambda: overview.waiting(member, words, utc_now())) == 7
+    assert queries(lambda: overview.waiting(member, words, utc_now())) == 8
 
 
 # ── months ──

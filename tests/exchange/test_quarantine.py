@@ -33,19 +33,6 @@ from tests.people import LOGIN_IDS, Cast, aes_zip, filing, inspect, logged, stat
 pytestmark = pytest.mark.usefixtures("empty_outbox")
 
 
-@pytest.fixture
-def clamd_at_work(cast: Cast, clamd: str) -> str:
-    """The installation scans with a real clamd."""
-    scanner.configure(clamd)
-    return clamd
-
-
-@pytest.fixture
-def nobody_scans(cast: Cast, tmp_path: Path) -> None:
-    """A scanner is configured, and doesn't answer."""
-    scanner.configure(str(tmp_path / "nobody"))
-
-
 def logins(*names: str) -> set[str]:
     return {LOGIN_IDS[name] for name in names}
 

@@ -46,7 +46,7 @@ def test_the_worker_scans_ahead_what_somebody_is_about_to_need(cast: Cast, monke
     quarantined(aged(filing(cast), days=0.5))
     uploads(cast.hanako, aes_zip(cast.archive_password))
     long_since = aged(filing(cast, "received"))
-    Transfer.update(delivered_at=utc_now() - rescans.WATCHED).where(Transfer.id == long_since.id).execute()
+    Transfer.update(delivered_at=utc_now() - scan_ages.WATCHED).where(Transfer.id == long_since.id).execute()
     for _ in range(2):
         rescans.rescan_old(utc_now())
         assert asked() == [transfer.id for transfer in wanted]

@@ -39,21 +39,6 @@ MARK = b"harmless until somebody wrote a signature for it"
 pytestmark = pytest.mark.usefixtures("empty_outbox")
 
 
-@pytest.fixture
-def clamd_at_work(cast: Cast, clamd: str) -> str:
-    """The installation scans with a real clamd."""
-    scanner.configure(clamd)
-    return clamd
-
-
-@pytest.fixture
-def nobody_scans(cast: Cast, tmp_path: Path) -> str:
-    """A scanner is configured, and doesn't answer."""
-    address = str(tmp_path / "nobody")
-    scanner.configure(address)
-    return address
-
-
 def row(transfer: Transfer) -> Inspection:
     return Inspection.get(Inspection.transfer == transfer)
 
@@ -201,6 +186,15 @@ def test_a_scanner_that_knows_less_ends_no_quarantine(cast: Cast, clamd_at_work:
     assert rescan(transfer, clamd_at_work).state == "quarantined"  # this one's signatures have no date
     inspected(transfer, scan=FOUND)
     assert rescan(transfer, clamd_at_work).state == "passed"
+
+
+@needs_clamd
+def test_nor_does_it_after_it_has_found_something_else(cast: Cast, clamd_at_work: str, newer_clamd: str) -> None:
+    dated = {**FOUND, "signatures_at": "2026-11-20T00:00:00+00:00"}
+    transfer = inspected(quarantined(marked(cast)), scan=dated)
+    for one in (newer_clamd, clamd_at_work):
+        assert rescan(transfer, one).state == "quarantined"
+    assert row(transfer).scan == dated
 
 
 @needs_clamd

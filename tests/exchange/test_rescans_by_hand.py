@@ -14,12 +14,6 @@ from tests.exchange.scanning import CLEAN, FOUND, TOO_BIG, UNREACHABLE, asked, i
 from tests.people import Cast, aes_zip, filing, logged, statement, uploads
 
 
-@pytest.fixture
-def nobody_scans(cast: Cast, tmp_path: Path) -> None:
-    """A scanner is configured, and doesn't answer."""
-    scanner.configure(str(tmp_path / "nobody"))
-
-
 @pytest.mark.parametrize(
     ("name", "make"),
     [("hanako", filing), ("taro", filing), ("kiku", lambda cast: filing(cast, "delivered")), ("ume", statement)],
@@ -92,3 +86,14 @@ def test_what_could_not_be_opened_is_not_scanned_again_either(cast: Cast, nobody
         rescans.ask_rescan(cast.taro, unread)
     refused_after_a_look = inspected(filing(cast), state="failed", scan=UNREACHABLE)
     assert rescans.may_ask(cast.taro, refused_after_a_look, held(cast.taro))
+
+
+def test_nobody_fills_the_queue_for_the_others(cast: Cast, nobody_scans: str) -> None:
+    several = [filing(cast) for _ in range(rescans.MOST_ASKED + 1)]
+    for transfer in several[:-1]:
+        rescans.ask_rescan(cast.taro, transfer)
+    with pytest.raises(Refused, match="ほかのファイルのウイルス検査をやり直しています"):
+        rescans.ask_rescan(cast.taro, several[-1])
+    paper = statement(cast)
+    rescans.ask_rescan(cast.ume, paper)
+    assert asked() == [*(one.id for one in several[:-1]), paper.id]
