@@ -17,7 +17,7 @@ from models import StoredObject
 from tests.exchange.archive_writer import PASSWORD, Item, made
 
 MB = 2**20
-UNLIMITED = archives.Limits(ratio=10**6, unpacked=2**40)
+UNLIMITED = archives.Limits(ratio=10**6, packed=2**40, unpacked=2**40)
 
 
 def kept(data: bytes) -> StoredObject:

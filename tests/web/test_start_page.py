@@ -155,8 +155,11 @@ def test_a_virus_stands_on_the_start_pages_of_both_sides(app: Flask, browser: Pe
         assert all("隔離しました" in person.get(link).text for link in links)
         assert Page(page).faults(app.url_map.bind("127.0.0.1")) == []
     assert "ウイルスが見つかった" not in browser("dai").get("/").text
+    saved = "すでに受け取ったものは、保存したファイルを開かずに削除してください。"
+    assert saved in browser("kiku").get("/").text
     transfers.reject(cast.kiku, refused, "ウイルス")
-    assert "ウイルスが見つかった帳票が1件あります" in browser("kiku").get("/").text
+    page = browser("kiku").get("/").text
+    assert ("ウイルスが見つかった帳票が1件あります" in page, saved in page) == (True, False)
 
 
 def test_more_viruses_than_the_start_page_names_stand_in_lists_that_it_links(

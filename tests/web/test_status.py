@@ -94,6 +94,8 @@ def test_the_page_tells_when_the_kernel_can_not_wall_off_an_inspection(
     assert all(words in told[0] for words in ("Landlock が使えません", "ほかのファイルを守れません"))
     assert all(words in told[2] for words in ("一部だけ働いています", "Linux 6.12 以上"))
     assert "ZIPの検査の囲い" not in told[walls.WHOLE]
+    monkeypatch.setattr(walls, "processor", lambda: None)
+    assert "x86_64 と aarch64 でだけ働きます" in kiku.get("/admin/status/").text
 
 
 # ── the scanner ──
